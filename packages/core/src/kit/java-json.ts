@@ -1,0 +1,2 @@
+/** Interface sketch: replaced by the owner of kit/. */
+export type JavaJsonValue = unknown;
