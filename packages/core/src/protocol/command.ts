@@ -146,11 +146,7 @@ function readField(commandName: string, key: string, declared: Field, value: str
  * Reads the typed header out of the ext fields. Unknown fields are ignored. A missing or unreadable required field
  * throws {@link HeaderFieldError}; an unreadable optional one does too (Java would log it and go on with null).
  */
-export function readHeader<Q extends Fields>(
-  name: string,
-  fields: Q,
-  ext: Readonly<Record<string, string | undefined>>,
-): HeaderOf<Q> {
+export function readHeader<Q extends Fields>(name: string, fields: Q, ext: Readonly<Record<string, string | undefined>>): HeaderOf<Q> {
   const header: Record<string, string | number | boolean> = {};
   for (const key in fields) {
     const declared = fields[key] as Field;

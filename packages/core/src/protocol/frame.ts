@@ -30,7 +30,20 @@ export const VERSION_STANDARD_JSON = 401;
 
 /** Language names by ordinal (remoting.md 1.4). */
 export const LANGUAGES = [
-  'JAVA', 'CPP', 'DOTNET', 'PYTHON', 'DELPHI', 'ERLANG', 'RUBY', 'OTHER', 'HTTP', 'GO', 'PHP', 'OMS', 'RUST', 'NODE_JS',
+  'JAVA',
+  'CPP',
+  'DOTNET',
+  'PYTHON',
+  'DELPHI',
+  'ERLANG',
+  'RUBY',
+  'OTHER',
+  'HTTP',
+  'GO',
+  'PHP',
+  'OMS',
+  'RUST',
+  'NODE_JS',
 ] as const;
 export type Language = (typeof LANGUAGES)[number];
 

@@ -1,0 +1,156 @@
+package perigee.interop;
+
+import java.io.PrintStream;
+import java.util.Base64;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/** Parameterised commands, for tests that restart servers or mix brokers. */
+final class Commands {
+    /** How long one message of "produce" is retried: longer than a broker restart. */
+    private static final long RETRY_MS_MAX = 30_000;
+    /** "consume" ends when it has what it waits for and nothing more came for this long. */
+    private static final long QUIET_MS = 500;
+
+    private Commands() {
+    }
+
+    /** True when the name is a command; prints its lines and a closing line with "command". */
+    static boolean has(String name) {
+        return Set.of("topic", "produce", "consume", "readAll", "hold").contains(name);
+    }
+
+    static boolean run(Env env, String[] args, PrintStream out) throws Exception {
+        return switch (args[0]) {
+            case "topic" -> topic(env, args, out);
+            case "produce" -> produce(env, args, out);
+            case "consume" -> consume(env, args, out);
+            case "readAll" -> readAll(env, args[1], out);
+            case "hold" -> hold(env, args, out);
+            default -> throw new IllegalArgumentException(args[0]);
+        };
+    }
+
+    /** topic NAME QUEUES */
+    private static boolean topic(Env env, String[] args, PrintStream out) throws Exception {
+        int queues = Integer.parseInt(args[2]);
+        env.topic(args[1], queues, queues, Env.READ | Env.WRITE);
+        out.println(Json.line().put("command", "topic").put("ok", true));
+        return true;
+    }
+
+    /** produce TOPIC N PREFIX [PAUSE_MS]: bodies and keys PREFIX-0 …; a refused send is tried again. */
+    private static boolean produce(Env env, String[] args, PrintStream out) throws Exception {
+        int count = Integer.parseInt(args[2]);
+        long pauseMs = args.length > 4 ? Long.parseLong(args[4]) : 0;
+        long[] retries = {0};
+        for (int i = 0; i < count; i++) {
+            Message message = Env.message(args[1], args[3] + "-" + i);
+            message.setKeys(args[3] + "-" + i);
+            SendResult[] result = {null};
+            Check.until("message " + i + " sent", RETRY_MS_MAX, () -> {
+                try {
+                    result[0] = env.producer().send(message, 3_000);
+                } catch (Exception e) {
+                    retries[0]++;
+                    throw e;
+                }
+                return result[0].getSendStatus() == SendStatus.SEND_OK;
+            });
+            out.println(Json.line().put("body", args[3] + "-" + i).put("brokerName", result[0].getMessageQueue().getBrokerName())
+                .put("queueId", result[0].getMessageQueue().getQueueId()).put("queueOffset", result[0].getQueueOffset())
+                .put("msgId", result[0].getMsgId()).put("offsetMsgId", result[0].getOffsetMsgId()));
+            out.flush();
+            if (pauseMs > 0) {
+                Thread.sleep(pauseMs);
+            }
+        }
+        out.println(Json.line().put("command", "produce").put("ok", true).put("sent", count).put("retries", retries[0]));
+        return true;
+    }
+
+    /** consume TOPIC GROUP N TIMEOUT_MS [EXPRESSION]: until N distinct messages came; offsets are committed at shutdown. */
+    private static boolean consume(Env env, String[] args, PrintStream out) throws Exception {
+        int count = Integer.parseInt(args[3]);
+        long timeoutMs = Long.parseLong(args[4]);
+        DefaultMQPushConsumer consumer = env.push(args[2], args[1], args.length > 5 ? args[5] : "*");
+        Set<String> seen = new HashSet<>();
+        long[] lastAt = {System.nanoTime()};
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            synchronized (seen) {
+                for (MessageExt message : messages) {
+                    seen.add(message.getMsgId());
+                    out.println(describe(message).put("body", Env.body(message)));
+                }
+                out.flush();
+                lastAt[0] = System.nanoTime();
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        boolean ok = true;
+        try {
+            Check.until(count + " messages", timeoutMs, () -> {
+                synchronized (seen) {
+                    return seen.size() >= count && System.nanoTime() - lastAt[0] > QUIET_MS * 1_000_000;
+                }
+            });
+        } catch (Check.Failure e) {
+            ok = false;
+        }
+        consumer.shutdown();
+        synchronized (seen) {
+            out.println(Json.line().put("command", "consume").put("ok", ok).put("received", seen.size()));
+        }
+        return ok;
+    }
+
+    private static Json describe(MessageExt message) {
+        return Json.line().put("brokerName", message.getBrokerName()).put("queueId", message.getQueueId())
+            .put("queueOffset", message.getQueueOffset()).put("msgId", message.getMsgId())
+            .put("offsetMsgId", Env.offsetId(message)).put("keys", message.getKeys()).put("tags", message.getTags());
+    }
+
+    /** readAll TOPIC: every message of every queue by queue offset; bodies in base64. */
+    private static boolean readAll(Env env, String topic, PrintStream out) throws Exception {
+        List<MessageExt> messages = env.readAll(topic);
+        for (MessageExt message : messages) {
+            out.println(describe(message).put("body", Base64.getEncoder().encodeToString(message.getBody()))
+                .put("flag", message.getFlag()).put("sysFlag", message.getSysFlag())
+                .put("bornTimestamp", message.getBornTimestamp()).put("storeTimestamp", message.getStoreTimestamp())
+                .put("commitLogOffset", message.getCommitLogOffset())
+                .put("properties", new TreeMap<>(message.getProperties()).toString()));
+        }
+        out.println(Json.line().put("command", "readAll").put("ok", true).put("messages", messages.size()));
+        return true;
+    }
+
+    /** hold TOPIC GROUP PRODUCER_GROUP: a live consumer and producer until standard input ends. */
+    private static boolean hold(Env env, String[] args, PrintStream out) throws Exception {
+        DefaultMQPushConsumer consumer = env.push(args[2], args[1], "*");
+        consumer.registerMessageListener(new Inbox().concurrently());
+        consumer.start();
+        DefaultMQProducer producer = env.newProducer();
+        producer.setProducerGroup(args[3]);
+        producer.start();
+        env.closeLater(producer::shutdown);
+        producer.send(Env.message(args[1], "hold"));
+        out.println(Json.line().put("ready", true));
+        out.flush();
+        while (System.in.read() >= 0) {
+            continue;
+        }
+        out.println(Json.line().put("command", "hold").put("ok", true));
+        return true;
+    }
+}

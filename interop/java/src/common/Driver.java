@@ -1,0 +1,92 @@
+package perigee.interop;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Runs named cases or one command against a cluster, in one JVM.
+ *
+ * <pre>Driver NAMESRV all | CASE,CASE,…      one JSON line per case
+ * Driver NAMESRV COMMAND ARGUMENT…       see {@link Commands}
+ * Driver - list                          names of all cases</pre>
+ *
+ * Exit code 0 when everything passed, 1 on a failure, 2 on wrong usage.
+ */
+public final class Driver {
+    /** One case: returns a remark; throws when it fails. */
+    interface Case {
+        String run(Env env) throws Exception;
+    }
+
+    private Driver() {
+    }
+
+    static Map<String, Case> cases() {
+        Map<String, Case> cases = new LinkedHashMap<>();
+        SendCases.register(cases);
+        PushCases.register(cases);
+        PullCases.register(cases);
+        QueryCases.register(cases);
+        return cases;
+    }
+
+    public static void main(String[] args) throws Exception {
+        PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, "UTF-8");
+        System.setOut(System.err);
+        System.exit(args.length < 2 ? 2 : run(args, out));
+    }
+
+    private static int run(String[] args, PrintStream out) {
+        boolean ok = true;
+        try (Env env = new Env(args[0])) {
+            if (args[1].equals("list")) {
+                cases().keySet().forEach(name -> out.println(Json.line().put("case", name)));
+            } else if (Commands.has(args[1])) {
+                ok = Commands.run(env, Arrays.copyOfRange(args, 1, args.length), out);
+            } else {
+                for (String name : selected(args[1])) {
+                    ok &= runCase(env, name, out);
+                }
+            }
+        } catch (Exception e) {
+            e.printStackTrace();
+            out.println(Json.line().put("command", args[1]).put("ok", false).put("detail", e.toString()));
+            ok = false;
+        }
+        out.flush();
+        return ok ? 0 : 1;
+    }
+
+    private static List<String> selected(String argument) {
+        return argument.equals("all") ? new ArrayList<>(cases().keySet()) : List.of(argument.split(","));
+    }
+
+    private static boolean runCase(Env env, String name, PrintStream out) {
+        long start = System.nanoTime();
+        Json line = Json.line().put("case", name).put("client", Compat.CLIENT);
+        boolean ok = true;
+        try {
+            Case found = cases().get(name);
+            Check.that(found != null, "no case of that name");
+            String detail = found.run(env);
+            line.put("ok", true).put("detail", detail);
+        } catch (Check.Skip e) {
+            line.put("ok", true).put("skipped", true).put("detail", e.getMessage());
+        } catch (Throwable e) {
+            ok = false;
+            e.printStackTrace();
+            line.put("ok", false).put("detail", e.toString());
+        } finally {
+            env.endCase();
+        }
+        out.println(line.put("ms", (System.nanoTime() - start) / 1_000_000));
+        out.flush();
+        return ok;
+    }
+}

@@ -1,0 +1,161 @@
+/**
+ * The codes of the specification that this build does not serve, and why. The reason stands in the answer to the peer
+ * after Apache's text, and in `npm run coverage`. When a code is built, its declaration moves to the file of its family
+ * and its line here goes.
+ */
+import { type Role, type UnsupportedCommand, unsupported } from '../command.ts';
+
+const NOT_BUILT_RETRY = 'retry and dead letters are not built yet';
+const NOT_BUILT_TRANSACTION = 'transactions are not built yet';
+const NOT_BUILT_REQUEST_REPLY = 'request-reply messages are not built yet';
+const NOT_BUILT_TIMER = 'delayed and timer messages are not built yet';
+const NOT_BUILT_POP = 'pop consumption is not built yet';
+const NOT_BUILT_LITE = 'lite topics are not built yet';
+const NOT_BUILT_SLAVE = 'slaves are not built yet';
+const NOT_BUILT_CONTROLLER = 'the controller and controller-led brokers are not built yet';
+const NOT_BUILT_CONTAINER = 'the broker container is not built yet';
+const NOT_BUILT_AUTH = 'users and access control lists are not built yet';
+const NOT_BUILT_STATIC_TOPIC = 'static topics (logical queues) are not built yet';
+const NOT_BUILT_OFFSET_RESET = 'resetting and cloning the offsets of a group is not built yet';
+const NOT_BUILT_DIRECT_CONSUMPTION = 'handing one message to a chosen consumer is not built yet';
+const NOT_BUILT_BATCH_ADMIN = 'creating or deleting several topics or groups in one request is not built yet; send one request each';
+const NOT_BUILT_DIAGNOSIS = 'this diagnosis is not built yet';
+const NOT_BUILT_GROUP_FORBIDDEN = 'forbidding a group to read a topic is not built yet';
+const NOT_BUILT_CLEANING = 'cleaning on request is not built yet; the broker removes expired files by itself';
+const NOT_BUILT_COLD_DATA = 'limiting reads of cold data is not built yet';
+const NO_ROCKSDB = 'the store keeps its queues in files and its configuration in JSON, so there is no RocksDB to look into';
+const REMOVED_ACL_1 = 'access control lists of version 1 left Apache RocketMQ with 5.3.3; their place takes the codes from 3001 on';
+const REMOVED_FILTER_SERVER = 'filter servers left Apache RocketMQ';
+const NEVER_SERVED = 'Apache RocketMQ defines this code and serves it nowhere';
+const ACK_BY_OTHER_CODE = 'Apache RocketMQ defines this code and never uses it; lite messages are acknowledged with ACK_MESSAGE';
+const RAFT_INTERNAL = 'this is an entry in the log of a JRaft controller, not a request between processes';
+
+export const unsupportedCommands: readonly UnsupportedCommand[] = [
+  unsupported(36, 'CONSUMER_SEND_MSG_BACK', 'broker', NOT_BUILT_RETRY),
+  unsupported(37, 'END_TRANSACTION', 'broker', NOT_BUILT_TRANSACTION),
+  unsupported(323, 'RESUME_CHECK_HALF_MESSAGE', 'broker', NOT_BUILT_TRANSACTION),
+  unsupported(39, 'CHECK_TRANSACTION_STATE', 'client', NOT_BUILT_TRANSACTION),
+  unsupported(324, 'SEND_REPLY_MESSAGE', 'broker', NOT_BUILT_REQUEST_REPLY),
+  unsupported(325, 'SEND_REPLY_MESSAGE_V2', 'broker', NOT_BUILT_REQUEST_REPLY),
+  unsupported(326, 'PUSH_REPLY_MESSAGE_TO_CLIENT', 'client', NOT_BUILT_REQUEST_REPLY),
+  unsupported(45, 'GET_ALL_DELAY_OFFSET', 'broker', NOT_BUILT_TIMER),
+  unsupported(60, 'GET_TIMER_CHECK_POINT', 'broker', NOT_BUILT_TIMER),
+  unsupported(61, 'GET_TIMER_METRICS', 'broker', NOT_BUILT_TIMER),
+  unsupported(370, 'RECALL_MESSAGE', 'broker', NOT_BUILT_TIMER),
+  unsupported(5001, 'SWITCH_TIMER_ENGINE', 'broker', NOT_BUILT_TIMER),
+  unsupported(400, 'QUERY_ASSIGNMENT', 'broker', NOT_BUILT_POP),
+  unsupported(401, 'SET_MESSAGE_REQUEST_MODE', 'broker', NOT_BUILT_POP),
+  unsupported(402, 'GET_ALL_MESSAGE_REQUEST_MODE', 'broker', NOT_BUILT_POP),
+  unsupported(200050, 'POP_MESSAGE', 'broker', NOT_BUILT_POP),
+  unsupported(200051, 'ACK_MESSAGE', 'broker', NOT_BUILT_POP),
+  unsupported(200052, 'PEEK_MESSAGE', 'broker', NOT_BUILT_POP),
+  unsupported(200053, 'CHANGE_MESSAGE_INVISIBLETIME', 'broker', NOT_BUILT_POP),
+  unsupported(200054, 'NOTIFICATION', 'broker', NOT_BUILT_POP),
+  unsupported(200055, 'POLLING_INFO', 'broker', NOT_BUILT_POP),
+  unsupported(200056, 'POP_ROLLBACK', 'broker', NOT_BUILT_POP),
+  unsupported(200151, 'BATCH_ACK_MESSAGE', 'broker', NOT_BUILT_POP),
+  unsupported(200070, 'POP_LITE_MESSAGE', 'broker', NOT_BUILT_LITE),
+  unsupported(200071, 'LITE_SUBSCRIPTION_CTL', 'broker', NOT_BUILT_LITE),
+  unsupported(200074, 'GET_BROKER_LITE_INFO', 'broker', NOT_BUILT_LITE),
+  unsupported(200075, 'GET_PARENT_TOPIC_INFO', 'broker', NOT_BUILT_LITE),
+  unsupported(200076, 'GET_LITE_TOPIC_INFO', 'broker', NOT_BUILT_LITE),
+  unsupported(200077, 'GET_LITE_CLIENT_INFO', 'broker', NOT_BUILT_LITE),
+  unsupported(200078, 'GET_LITE_GROUP_INFO', 'broker', NOT_BUILT_LITE),
+  unsupported(200079, 'TRIGGER_LITE_DISPATCH', 'broker', NOT_BUILT_LITE),
+  unsupported(200073, 'NOTIFY_UNSUBSCRIBE_LITE', 'client', NOT_BUILT_LITE),
+  unsupported(43, 'GET_ALL_CONSUMER_OFFSET', 'broker', NOT_BUILT_SLAVE),
+  unsupported(905, 'NOTIFY_MIN_BROKER_ID_CHANGE', 'broker', NOT_BUILT_SLAVE),
+  unsupported(906, 'EXCHANGE_BROKER_HA_INFO', 'broker', NOT_BUILT_SLAVE),
+  unsupported(907, 'GET_BROKER_HA_STATUS', 'broker', NOT_BUILT_SLAVE),
+  unsupported(908, 'RESET_MASTER_FLUSH_OFFSET', 'broker', NOT_BUILT_SLAVE),
+  unsupported(1007, 'GET_BROKER_EPOCH_CACHE', 'broker', NOT_BUILT_CONTROLLER),
+  unsupported(1008, 'NOTIFY_BROKER_ROLE_CHANGED', 'broker', NOT_BUILT_CONTROLLER),
+  unsupported(904, 'BROKER_HEARTBEAT', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1001, 'CONTROLLER_ALTER_SYNC_STATE_SET', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1002, 'CONTROLLER_ELECT_MASTER', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1003, 'CONTROLLER_REGISTER_BROKER', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1004, 'CONTROLLER_GET_REPLICA_INFO', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1005, 'CONTROLLER_GET_METADATA_INFO', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1006, 'CONTROLLER_GET_SYNC_STATE_DATA', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1009, 'UPDATE_CONTROLLER_CONFIG', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1010, 'GET_CONTROLLER_CONFIG', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1011, 'CLEAN_BROKER_DATA', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1012, 'CONTROLLER_GET_NEXT_BROKER_ID', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(1013, 'CONTROLLER_APPLY_BROKER_ID', 'controller', NOT_BUILT_CONTROLLER),
+  unsupported(902, 'ADD_BROKER', 'broker', NOT_BUILT_CONTAINER),
+  unsupported(903, 'REMOVE_BROKER', 'broker', NOT_BUILT_CONTAINER),
+  unsupported(3001, 'AUTH_CREATE_USER', 'broker', NOT_BUILT_AUTH),
+  unsupported(3002, 'AUTH_UPDATE_USER', 'broker', NOT_BUILT_AUTH),
+  unsupported(3003, 'AUTH_DELETE_USER', 'broker', NOT_BUILT_AUTH),
+  unsupported(3004, 'AUTH_GET_USER', 'broker', NOT_BUILT_AUTH),
+  unsupported(3005, 'AUTH_LIST_USER', 'broker', NOT_BUILT_AUTH),
+  unsupported(3006, 'AUTH_CREATE_ACL', 'broker', NOT_BUILT_AUTH),
+  unsupported(3007, 'AUTH_UPDATE_ACL', 'broker', NOT_BUILT_AUTH),
+  unsupported(3008, 'AUTH_DELETE_ACL', 'broker', NOT_BUILT_AUTH),
+  unsupported(3009, 'AUTH_GET_ACL', 'broker', NOT_BUILT_AUTH),
+  unsupported(3010, 'AUTH_LIST_ACL', 'broker', NOT_BUILT_AUTH),
+  unsupported(513, 'UPDATE_AND_CREATE_STATIC_TOPIC', 'broker', NOT_BUILT_STATIC_TOPIC),
+  unsupported(222, 'INVOKE_BROKER_TO_RESET_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
+  unsupported(223, 'INVOKE_BROKER_TO_GET_CONSUMER_STATUS', 'broker', NOT_BUILT_OFFSET_RESET),
+  unsupported(308, 'QUERY_CORRECTION_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
+  unsupported(314, 'CLONE_GROUP_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
+  unsupported(220, 'RESET_CONSUMER_CLIENT_OFFSET', 'client', NOT_BUILT_OFFSET_RESET),
+  unsupported(221, 'GET_CONSUMER_STATUS_FROM_CLIENT', 'client', NOT_BUILT_OFFSET_RESET),
+  unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'broker', NOT_BUILT_DIRECT_CONSUMPTION),
+  unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'client', NOT_BUILT_DIRECT_CONSUMPTION),
+  unsupported(18, 'UPDATE_AND_CREATE_TOPIC_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
+  unsupported(225, 'UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
+  unsupported(5002, 'DELETE_TOPIC_IN_BROKER_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
+  unsupported(5003, 'DELETE_SUBSCRIPTION_GROUP_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
+  unsupported(303, 'QUERY_CONSUME_TIME_SPAN', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(305, 'GET_SYSTEM_TOPIC_LIST_FROM_BROKER', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(315, 'VIEW_BROKER_STATS_DATA', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(317, 'GET_BROKER_CONSUME_STATS', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(321, 'QUERY_CONSUME_QUEUE', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(328, 'GET_ALL_PRODUCER_INFO', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(343, 'QUERY_TOPICS_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(345, 'QUERY_SUBSCRIPTION_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
+  unsupported(353, 'UPDATE_AND_GET_GROUP_FORBIDDEN', 'broker', NOT_BUILT_GROUP_FORBIDDEN),
+  unsupported(306, 'CLEAN_EXPIRED_CONSUMEQUEUE', 'broker', NOT_BUILT_CLEANING),
+  unsupported(316, 'CLEAN_UNUSED_TOPIC', 'broker', NOT_BUILT_CLEANING),
+  unsupported(329, 'DELETE_EXPIRED_COMMITLOG', 'broker', NOT_BUILT_CLEANING),
+  unsupported(2001, 'UPDATE_COLD_DATA_FLOW_CTR_CONFIG', 'broker', NOT_BUILT_COLD_DATA),
+  unsupported(2002, 'REMOVE_COLD_DATA_FLOW_CTR_CONFIG', 'broker', NOT_BUILT_COLD_DATA),
+  unsupported(2003, 'GET_COLD_DATA_FLOW_CTR_INFO', 'broker', NOT_BUILT_COLD_DATA),
+  unsupported(2004, 'SET_COMMITLOG_READ_MODE', 'broker', NOT_BUILT_COLD_DATA),
+  unsupported(354, 'CHECK_ROCKSDB_CQ_WRITE_PROGRESS', 'broker', NO_ROCKSDB),
+  unsupported(355, 'EXPORT_ROCKSDB_CONFIG_TO_JSON', 'broker', NO_ROCKSDB),
+  unsupported(50, 'UPDATE_AND_CREATE_ACL_CONFIG', 'broker', REMOVED_ACL_1),
+  unsupported(51, 'DELETE_ACL_CONFIG', 'broker', REMOVED_ACL_1),
+  unsupported(52, 'GET_BROKER_CLUSTER_ACL_INFO', 'broker', REMOVED_ACL_1),
+  unsupported(53, 'UPDATE_GLOBAL_WHITE_ADDRS_CONFIG', 'broker', REMOVED_ACL_1),
+  unsupported(54, 'GET_BROKER_CLUSTER_ACL_CONFIG', 'broker', REMOVED_ACL_1),
+  unsupported(301, 'REGISTER_FILTER_SERVER', 'broker', REMOVED_FILTER_SERVER),
+  unsupported(302, 'REGISTER_MESSAGE_FILTER_CLASS', 'broker', REMOVED_FILTER_SERVER),
+  unsupported(13, 'QUERY_BROKER_OFFSET', 'broker', NEVER_SERVED),
+  unsupported(22, 'GET_TOPIC_CONFIG_LIST', 'broker', NEVER_SERVED),
+  unsupported(23, 'GET_TOPIC_NAME_LIST', 'broker', NEVER_SERVED),
+  unsupported(27, 'TRIGGER_DELETE_FILES', 'broker', NEVER_SERVED),
+  unsupported(47, 'GET_CLIENT_CONFIG', 'broker', NEVER_SERVED),
+  unsupported(209, 'SUSPEND_CONSUMER', 'broker', NEVER_SERVED),
+  unsupported(210, 'RESUME_CONSUMER', 'broker', NEVER_SERVED),
+  unsupported(211, 'RESET_CONSUMER_OFFSET_IN_CONSUMER', 'broker', NEVER_SERVED),
+  unsupported(212, 'RESET_CONSUMER_OFFSET_IN_BROKER', 'broker', NEVER_SERVED),
+  unsupported(213, 'ADJUST_CONSUMER_THREAD_POOL', 'broker', NEVER_SERVED),
+  unsupported(214, 'WHO_CONSUME_THE_MESSAGE', 'broker', NEVER_SERVED),
+  unsupported(200072, 'ACK_LITE_MESSAGE', 'broker', ACK_BY_OTHER_CODE),
+  unsupported(1014, 'BROKER_CLOSE_CHANNEL_REQUEST', 'controller', RAFT_INTERNAL),
+  unsupported(1015, 'CHECK_NOT_ACTIVE_BROKER_REQUEST', 'controller', RAFT_INTERNAL),
+  unsupported(1016, 'GET_BROKER_LIVE_INFO_REQUEST', 'controller', RAFT_INTERNAL),
+  unsupported(1017, 'GET_SYNC_STATE_DATA_REQUEST', 'controller', RAFT_INTERNAL),
+  unsupported(1018, 'RAFT_BROKER_HEART_BEAT_EVENT_REQUEST', 'controller', RAFT_INTERNAL),
+];
+
+/** The codes that peers of this kind may send to `role` in vain, by name: a set for `bindHandlers`. */
+export function unsupportedBy(role: Role): Readonly<Record<string, UnsupportedCommand>> {
+  const set: Record<string, UnsupportedCommand> = {};
+  for (const declared of unsupportedCommands) {
+    if (declared.to === role || (Array.isArray(declared.to) && declared.to.includes(role))) set[declared.name] = declared;
+  }
+  return set;
+}

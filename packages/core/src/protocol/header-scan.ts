@@ -1,0 +1,325 @@
+/**
+ * Reads the header of a hot request without building objects: one pass over the bytes notes where each declared field's
+ * value stands. `JSON.parse` of the same header costs 2.5–4.3 µs, this 0.3–0.5 µs (DESIGN 5).
+ *
+ * The scanner takes strict JSON without white space, as every known client writes it, and the ROCKETMQ binary form.
+ * Whatever else `header-json.ts` tolerates makes it answer false; the caller then decodes the tolerant way, encodes the
+ * result strictly and scans that.
+ */
+import type { Field, Fields } from './command.ts';
+import { LANGUAGES } from './frame.ts';
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** Tried before the table of a declaration is given up as unhashable; a handful is enough for every real header. */
+const HASH_TRIES_MAX = 4096;
+
+/** Name → slot for the fields of one declaration, found through a collision-free hash of length, first and last byte. */
+export class FieldTable {
+  readonly names: readonly string[];
+  readonly #slots: Int8Array;
+  readonly #nameBytes: readonly Buffer[];
+  readonly #mask: number;
+  readonly #multiplier: number;
+
+  /** Slot n is the n-th key of the declaration, whatever its wire name. */
+  constructor(fields: Fields) {
+    this.names = Object.entries(fields).map(([key, declared]) => (declared as Field).wire ?? key);
+    this.#nameBytes = this.names.map((name) => Buffer.from(name, 'latin1'));
+    this.#mask = 255;
+    for (let multiplier = 1; multiplier < HASH_TRIES_MAX; multiplier++) {
+      const slots = new Int8Array(this.#mask + 1).fill(-1);
+      const clash = this.#nameBytes.some((bytes, slot) => {
+        const at = hashOf(bytes, 0, bytes.length, multiplier) & this.#mask;
+        if (slots[at] !== -1) return true;
+        slots[at] = slot;
+        return false;
+      });
+      if (!clash) {
+        this.#slots = slots;
+        this.#multiplier = multiplier;
+        return;
+      }
+    }
+    throw new Error(`no collision-free hash for the header fields ${this.names.join(', ')}`);
+  }
+
+  /** The slot of the name in `bytes[start, end)`, or -1. */
+  find(bytes: Buffer, start: number, end: number): number {
+    const slot = this.#slots[hashOf(bytes, start, end, this.#multiplier) & this.#mask] as number;
+    if (slot < 0) return -1;
+    const name = this.#nameBytes[slot] as Buffer;
+    if (name.length !== end - start) return -1;
+    for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return -1;
+    return slot;
+  }
+}
+
+function hashOf(bytes: Buffer, start: number, end: number, multiplier: number): number {
+  const length = end - start;
+  if (length === 0) return 0;
+  const middle = bytes[start + (length >> 1)] as number;
+  const h = Math.imul(
+    (bytes[start] as number) + Math.imul(bytes[end - 1] as number, 31) + Math.imul(middle, 131) + Math.imul(length, 1021),
+    multiplier,
+  );
+  return h ^ (h >>> 8) ^ (h >>> 16);
+}
+
+/** Most slots a hot declaration may have. */
+const SLOTS_MAX = 32;
+
+/**
+ * A hot request as it lies in the receive buffer. One instance is reused for every request of a server: read what you
+ * need before the handler returns.
+ */
+export class RequestView {
+  bytes: Buffer = Buffer.alloc(0);
+  bodyStart = 0;
+  bodyEnd = 0;
+  serializeType = 0;
+  code = 0;
+  opaque = 0;
+  flag = 0;
+  version = 0;
+  readonly starts = new Int32Array(SLOTS_MAX);
+  readonly ends = new Int32Array(SLOTS_MAX);
+  /** 1 where a JSON value contains backslash escapes. */
+  readonly escaped = new Uint8Array(SLOTS_MAX);
+  /** Where the language's name stands (JSON) or its ordinal (binary: start = ordinal, end = -1). */
+  languageStart = 0;
+  languageEnd = 0;
+
+  clear(slots: number): void {
+    for (let i = 0; i < slots; i++) this.starts[i] = -1;
+  }
+
+  has(slot: number): boolean {
+    return (this.starts[slot] as number) >= 0;
+  }
+
+  /** The value as text; undefined when absent. */
+  text(slot: number): string | undefined {
+    const start = this.starts[slot] as number;
+    if (start < 0) return undefined;
+    const end = this.ends[slot] as number;
+    const raw = this.bytes.toString('utf8', start, end);
+    return this.escaped[slot] === 1 ? (JSON.parse(`"${raw}"`) as string) : raw;
+  }
+
+  /** A decimal integer; `missing` when absent, NaN when it is not one. */
+  integer(slot: number, missing: number): number {
+    const start = this.starts[slot] as number;
+    return start < 0 ? missing : parseDecimal(this.bytes, start, this.ends[slot] as number);
+  }
+
+  /** True only for "true" in any case. */
+  boolean(slot: number): boolean {
+    const start = this.starts[slot] as number;
+    if (start < 0 || (this.ends[slot] as number) - start !== 4) return false;
+    const b = this.bytes;
+    return (b[start]! | 32) === 0x74 && (b[start + 1]! | 32) === 0x72 && (b[start + 2]! | 32) === 0x75 && (b[start + 3]! | 32) === 0x65;
+  }
+
+  /** True when the value equals these bytes and has no escapes. */
+  equals(slot: number, expected: Buffer): boolean {
+    const start = this.starts[slot] as number;
+    if (start < 0 || (this.ends[slot] as number) - start !== expected.length) return false;
+    const bytes = this.bytes;
+    for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false;
+    return true;
+  }
+
+  language(): string | undefined {
+    return this.languageEnd < 0 ? LANGUAGES[this.languageStart] : this.bytes.toString('latin1', this.languageStart, this.languageEnd);
+  }
+}
+
+/** Digits with an optional minus, at most 19; NaN for anything else. */
+export function parseDecimal(bytes: Buffer, start: number, end: number): number {
+  let i = start;
+  const negative = bytes[i] === MINUS;
+  if (negative) i++;
+  if (i === end || end - i > 19) return Number.NaN;
+  let value = 0;
+  for (; i < end; i++) {
+    const digit = (bytes[i] as number) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return negative ? -value : value;
+}
+
+/** Hot declarations by request code. */
+export type FieldTables = ReadonlyMap<number, FieldTable>;
+
+/** Reads only the code out of a JSON header that starts `{"code":n`; NaN when it does not. */
+export function peekJsonCode(bytes: Buffer, start: number, end: number): number {
+  if (
+    bytes[start] !== OPEN ||
+    bytes[start + 1] !== QUOTE ||
+    bytes[start + 2] !== 0x63 ||
+    bytes[start + 3] !== 0x6f ||
+    bytes[start + 4] !== 0x64 ||
+    bytes[start + 5] !== 0x65 ||
+    bytes[start + 6] !== QUOTE ||
+    bytes[start + 7] !== COLON
+  )
+    return Number.NaN;
+  let i = start + 8;
+  while (i < end && ((bytes[i] as number) === MINUS || ((bytes[i] as number) >= 48 && (bytes[i] as number) <= 57))) i++;
+  return parseDecimal(bytes, start + 8, i);
+}
+
+/**
+ * Scans a strict JSON header into the view (`bytes` and the body range are the caller's to set). Answers false when the
+ * text is not of the strict form or `code` does not come first.
+ */
+export function scanJsonHeader(view: RequestView, bytes: Buffer, start: number, end: number, table: FieldTable): boolean {
+  view.clear(table.names.length);
+  view.opaque = 0;
+  view.flag = 0;
+  view.version = 0;
+  view.languageStart = 0;
+  view.languageEnd = 0;
+  if (bytes[start] !== OPEN) return false;
+  let i = start + 1;
+  for (;;) {
+    if (bytes[i] !== QUOTE) return false;
+    const key = ++i;
+    while (bytes[i] !== QUOTE) if (++i >= end) return false;
+    const keyLength = i - key;
+    if (bytes[++i] !== COLON) return false;
+    i = scanTopLevelValue(view, bytes, key, keyLength, i + 1, end, table);
+    if (i < 0) return false;
+    const separator = bytes[i++];
+    if (separator === COMMA) continue;
+    return separator === CLOSE && i === end;
+  }
+}
+
+function scanTopLevelValue(
+  view: RequestView,
+  bytes: Buffer,
+  key: number,
+  keyLength: number,
+  at: number,
+  end: number,
+  table: FieldTable,
+): number {
+  const first = bytes[at];
+  if (first === OPEN) return keyLength === 9 ? scanExtFields(view, bytes, at + 1, end, table) : -1;
+  if (first === QUOTE) {
+    const close = skipString(bytes, at + 1, end);
+    if (close < 0) return -1;
+    if (keyLength === 8) {
+      view.languageStart = at + 1;
+      view.languageEnd = close;
+    } else if (keyLength !== 6 && keyLength !== 23) return -1; // remark, serializeTypeCurrentRPC
+    return close + 1;
+  }
+  let i = at;
+  while (i < end && bytes[i] !== COMMA && bytes[i] !== CLOSE) i++;
+  const value = parseDecimal(bytes, at, i);
+  if (value !== value || value > 2147483647 || value < -2147483648) return -1;
+  const initial = bytes[key];
+  if (keyLength === 4 && initial === 0x63) view.code = value;
+  else if (keyLength === 4 && initial === 0x66) view.flag = value;
+  else if (keyLength === 6 && initial === 0x6f) view.opaque = value;
+  else if (keyLength === 7 && initial === 0x76) view.version = value;
+  else return -1;
+  return i;
+}
+
+/** From behind the opening quote to the closing one; -1 when there is none. */
+function skipString(bytes: Buffer, at: number, end: number): number {
+  let i = at;
+  while (i < end) {
+    const c = bytes[i];
+    if (c === QUOTE) return i;
+    i += c === BACKSLASH ? 2 : 1;
+  }
+  return -1;
+}
+
+function scanExtFields(view: RequestView, bytes: Buffer, at: number, end: number, table: FieldTable): number {
+  let i = at;
+  if (bytes[i] === CLOSE) return i + 1;
+  for (;;) {
+    if (bytes[i] !== QUOTE) return -1;
+    const key = ++i;
+    let c = bytes[i];
+    while (c !== QUOTE) {
+      if (c === BACKSLASH || i >= end) return -1;
+      c = bytes[++i];
+    }
+    const slot = table.find(bytes, key, i);
+    if (bytes[i + 1] !== COLON || bytes[i + 2] !== QUOTE) return -1;
+    i += 3;
+    const value = i;
+    let escaped = 0;
+    c = bytes[i];
+    while (c !== QUOTE) {
+      if (c === BACKSLASH) {
+        escaped = 1;
+        i++;
+      }
+      if (++i >= end) return -1;
+      c = bytes[i];
+    }
+    if (slot >= 0) {
+      view.starts[slot] = value;
+      view.ends[slot] = i;
+      view.escaped[slot] = escaped;
+    }
+    const separator = bytes[++i];
+    i++;
+    if (separator === CLOSE) return i;
+    if (separator !== COMMA) return -1;
+  }
+}
+
+/**
+ * Scans a ROCKETMQ binary header (remoting.md 1.2). Answers false when its lengths do not fit; then the frame is bad.
+ * A zero-length value is absent; a later duplicate wins.
+ */
+export function scanBinaryHeader(view: RequestView, bytes: Buffer, start: number, end: number, table: FieldTable): boolean {
+  view.clear(table.names.length);
+  if (end - start < 21) return false;
+  view.code = bytes.readInt16BE(start);
+  view.languageStart = bytes[start + 2] as number;
+  view.languageEnd = -1;
+  view.version = bytes.readInt16BE(start + 3);
+  view.opaque = bytes.readInt32BE(start + 5);
+  view.flag = bytes.readInt32BE(start + 9);
+  const remarkLength = bytes.readInt32BE(start + 13);
+  if (remarkLength < 0 || start + 21 + remarkLength > end) return false;
+  let i = start + 17 + remarkLength;
+  const extLength = bytes.readInt32BE(i);
+  i += 4;
+  if (extLength < 0 || i + extLength > end) return false;
+  const extEnd = i + extLength;
+  while (i < extEnd) {
+    if (i + 2 > extEnd) return false;
+    const keyLength = bytes.readInt16BE(i);
+    const key = i + 2;
+    if (keyLength < 0 || key + keyLength + 4 > extEnd) return false;
+    const valueLength = bytes.readInt32BE(key + keyLength);
+    const value = key + keyLength + 4;
+    if (valueLength < 0 || value + valueLength > extEnd) return false;
+    const slot = table.find(bytes, key, key + keyLength);
+    if (slot >= 0 && valueLength > 0) {
+      view.starts[slot] = value;
+      view.ends[slot] = value + valueLength;
+      view.escaped[slot] = 0;
+    }
+    i = value + valueLength;
+  }
+  return true;
+}

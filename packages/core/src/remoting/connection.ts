@@ -1,0 +1,382 @@
+/**
+ * One TCP connection that speaks remoting, from either end: it answers the peer's requests and sends our own.
+ * Requests of both sides may be under way at once; each side numbers its own (remoting.md 1.3).
+ */
+import type { Clock, Connection, ConnectionEvents, Endpoint, Log } from '../platform/ports.ts';
+import type { FieldTables, RequestView } from '../protocol/header-scan.ts';
+import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
+import { FLAG_ONEWAY, FLAG_RESPONSE, FrameError, type Header, SERIALIZE_JSON, SERIALIZE_ROCKETMQ, type SerializeType, VERSION_ORDINAL } from '../protocol/frame.ts';
+import { encodeFrame } from '../protocol/frame-codec.ts';
+import { decodeBinaryHeader } from '../protocol/header-binary.ts';
+import { decodeJsonHeader, encodeJsonHeader } from '../protocol/header-json.ts';
+import { refusal } from '../protocol/refusal.ts';
+import { ResponseCode } from '../protocol/response-code.ts';
+import { FrameReader } from './frame-reader.ts';
+import { type Answer, type IncomingRequest, notSupported, type OutgoingRequest, type Peer, type PeerAnswer, type RawHandler } from './handler.ts';
+import { type BufferPool, OutputBuffer } from './output-buffer.ts';
+import type { Flushable, Turn } from './turn.ts';
+
+/** Reading stops while more than this waits for a slow reader: its replies stay bounded by what it asked before. */
+const PENDING_BYTES_STOP = 4 * 1024 * 1024;
+/** A reader that lets this much pile up (replies to long polls included) is cut off. */
+const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/** Requests of ours that may wait for the peer's answer at once. */
+const OUTSTANDING_REQUESTS_MAX = 65_535;
+
+const LANGUAGE = 'OTHER';
+
+/** Handles a hot request from its bytes; see {@link RequestView}. Answers through `connection.output` or `connection.answer`. */
+export type HotHandler = (view: RequestView, connection: RemotingConnection) => void;
+
+/** What all connections of one server (or client) share. */
+export interface ConnectionShared {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly turn: Turn;
+  readonly pool: BufferPool;
+  readonly view: RequestView;
+  readonly tables: FieldTables;
+  readonly hot: ReadonlyMap<number, HotHandler>;
+  readonly handlers: ReadonlyMap<number, RawHandler>;
+  /** Next id of a connection; shared so that ids are unique within the process. */
+  readonly nextId: () => number;
+  /** Called once when a connection is gone. */
+  readonly closed: (connection: RemotingConnection) => void;
+}
+
+/** A request of ours failed without an answer. */
+export class RemotingError extends Error {
+  readonly reason: 'timeout' | 'closed' | 'connect' | 'too-many-requests';
+  constructor(reason: RemotingError['reason'], message: string) {
+    super(message);
+    this.name = 'RemotingError';
+    this.reason = reason;
+  }
+}
+
+interface Outstanding {
+  readonly resolve: (answer: PeerAnswer) => void;
+  readonly reject: (error: Error) => void;
+  readonly cancel: () => void;
+}
+
+const NO_EXT: Readonly<Record<string, string>> = Object.freeze({});
+const NO_BODY = Buffer.alloc(0);
+
+export class RemotingConnection implements Peer, Flushable {
+  readonly id: number;
+  readonly address: string;
+  readonly output: OutputBuffer;
+  /** Monotonic time of the last byte in or out, updated by the owner's idle scan through `touched` (ms). */
+  lastActiveMs: number;
+  closed = false;
+  /** Free for the role that owns the server (e.g. the peer's address as bytes). */
+  attachment: unknown = undefined;
+  /** Set by input and output since the last idle scan. */
+  #touched = true;
+  #dirty = false;
+  #blocked = false;
+  readonly #shared: ConnectionShared;
+  readonly #socket: Connection;
+  readonly #reader: FrameReader;
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #closeListeners: (() => void)[] = [];
+  /** Buffers handed to the socket, oldest first. */
+  readonly #inFlight: Buffer[] = [];
+  #nextOpaque = 0;
+
+  constructor(socket: Connection, shared: ConnectionShared) {
+    this.#socket = socket;
+    this.#shared = shared;
+    this.id = shared.nextId();
+    this.address = `${socket.remote.host}:${socket.remote.port}`;
+    this.output = new OutputBuffer(shared.pool);
+    this.lastActiveMs = shared.clock.monotonicMs();
+    this.#reader = new FrameReader((bytes, start, size) => this.#dispatch(bytes, start, size));
+  }
+
+  get remote(): Endpoint {
+    return this.#socket.remote;
+  }
+
+  get local(): Endpoint {
+    return this.#socket.local;
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.pendingBytes + this.output.length;
+  }
+
+  /** Bytes of half-received frames held for this connection. */
+  get heldBytes(): number {
+    return this.#reader.heldBytes;
+  }
+
+  /** For the idle scan: moves `lastActiveMs` on when there was traffic since the last call. */
+  touch(nowMs: number): void {
+    if (!this.#touched) return;
+    this.#touched = false;
+    this.lastActiveMs = nowMs;
+  }
+
+  onClose(listener: () => void): void {
+    if (this.closed) listener();
+    else this.#closeListeners.push(listener);
+  }
+
+  // --- input ---
+
+  /** What the socket calls. */
+  readonly events: ConnectionEvents = {
+    onData: (chunk) => this.#onData(chunk),
+    onDrain: () => this.#onDrain(),
+    onClose: () => this.#onClosed(),
+  };
+
+  #onData(chunk: Buffer): void {
+    this.#touched = true;
+    const problem = this.#reader.feed(chunk);
+    if (problem !== undefined) this.#refuseStream(problem);
+    else if (this.#reader.stopped && !this.closed) this.#block();
+  }
+
+  #onDrain(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    const problem = this.#reader.resume();
+    if (problem !== undefined) this.#refuseStream(problem);
+    else if (this.#reader.stopped) this.#block();
+    else this.#socket.resume();
+  }
+
+  #onClosed(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const waiting of this.#outstanding.values()) {
+      waiting.cancel();
+      waiting.reject(new RemotingError('closed', `the connection to ${this.address} closed before it answered`));
+    }
+    this.#outstanding.clear();
+    for (const listener of this.#closeListeners) listener();
+    this.#closeListeners.length = 0;
+    this.#shared.closed(this);
+  }
+
+  #block(): void {
+    this.#blocked = true;
+    this.#socket.pause();
+  }
+
+  #refuseStream(problem: string): void {
+    this.#shared.log.warn('closing a connection whose bytes are no remoting frames', { peer: this.address, problem });
+    this.close();
+  }
+
+  /** Handles one frame; answers false when this peer has to read its replies first. */
+  #dispatch(bytes: Buffer, start: number, size: number): boolean {
+    const type = bytes[start + 4] as number;
+    const headerStart = start + 8;
+    const headerLength = ((bytes[start + 5]! << 16) | (bytes[start + 6]! << 8) | bytes[start + 7]!) >>> 0;
+    const headerEnd = headerStart + headerLength;
+    const end = start + size;
+    if (headerEnd > end || (type !== SERIALIZE_JSON && type !== SERIALIZE_ROCKETMQ)) {
+      this.#refuseStream(headerEnd > end ? `header length ${headerLength} exceeds the frame (${size})` : `serialize type ${type} is neither JSON (0) nor ROCKETMQ (1)`);
+      return false;
+    }
+    const code = type === SERIALIZE_JSON ? peekJsonCode(bytes, headerStart, headerEnd) : headerLength >= 2 ? bytes.readInt16BE(headerStart) : Number.NaN;
+    const table = this.#shared.tables.get(code);
+    try {
+      if (table === undefined || !this.#dispatchHot(bytes, type, headerStart, headerEnd, end)) this.#dispatchDecoded(bytes, type, headerStart, headerEnd, end);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#refuseStream(error.message);
+    }
+    return !this.closed && this.pendingBytes < PENDING_BYTES_STOP;
+  }
+
+  #dispatchHot(bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): boolean {
+    const view = this.#shared.view;
+    const code = type === SERIALIZE_JSON ? peekJsonCode(bytes, headerStart, headerEnd) : bytes.readInt16BE(headerStart);
+    const table = this.#shared.tables.get(code)!;
+    const scanned = type === SERIALIZE_JSON ? scanJsonHeader(view, bytes, headerStart, headerEnd, table) : scanBinaryHeader(view, bytes, headerStart, headerEnd, table);
+    if (!scanned || (view.flag & FLAG_RESPONSE) !== 0) return false;
+    view.bytes = bytes;
+    view.bodyStart = headerEnd;
+    view.bodyEnd = end;
+    view.serializeType = type;
+    this.#runHot(view);
+    return true;
+  }
+
+  #runHot(view: RequestView): void {
+    const { opaque, flag, code } = view;
+    try {
+      this.#shared.hot.get(code)!(view, this);
+    } catch (error) {
+      this.#internalError(code, opaque, (flag & FLAG_ONEWAY) !== 0, error);
+    }
+  }
+
+  #dispatchDecoded(bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): void {
+    const header = type === SERIALIZE_JSON ? decodeJsonHeader(bytes, headerStart, headerEnd) : decodeBinaryHeader(bytes, headerStart, headerEnd);
+    const body = headerEnd === end ? NO_BODY : bytes.subarray(headerEnd, end);
+    if ((header.flag & FLAG_RESPONSE) !== 0) {
+      this.#settle(header, body);
+      return;
+    }
+    const table = this.#shared.tables.get(header.code);
+    if (table !== undefined) {
+      // A hot code in a form that only the tolerant decoder reads: write it strictly, then scan that.
+      const strict = encodeJsonHeader(header);
+      const view = this.#shared.view;
+      const whole = Buffer.concat([strict, body]);
+      if (!scanJsonHeader(view, whole, 0, strict.length, table)) throw new FrameError(`request ${header.code}: header not readable`);
+      view.bytes = whole;
+      view.bodyStart = strict.length;
+      view.bodyEnd = whole.length;
+      view.serializeType = type;
+      this.#runHot(view);
+      return;
+    }
+    this.#runHandler(header, body);
+  }
+
+  #runHandler(header: Header, body: Buffer): void {
+    const oneway = (header.flag & FLAG_ONEWAY) !== 0;
+    const handler = this.#shared.handlers.get(header.code);
+    if (handler === undefined) {
+      if (!oneway) this.answer(header.opaque, notSupported(header.code));
+      return;
+    }
+    const request: IncomingRequest = {
+      peer: this,
+      code: header.code,
+      opaque: header.opaque,
+      version: header.version,
+      language: header.language,
+      oneway,
+      remark: header.remark,
+      ext: header.extFields ?? NO_EXT,
+      body,
+    };
+    try {
+      const outcome = handler(request);
+      if (outcome === undefined) return;
+      if (outcome instanceof Promise) {
+        outcome.then(
+          (answer) => {
+            if (answer !== undefined && !oneway) this.answer(header.opaque, answer);
+          },
+          (error: unknown) => this.#internalError(header.code, header.opaque, oneway, error),
+        );
+      } else if (!oneway) this.answer(header.opaque, outcome);
+    } catch (error) {
+      this.#internalError(header.code, header.opaque, oneway, error);
+    }
+  }
+
+  /** A handler threw: the peer's bytes must not end the server. */
+  #internalError(code: number, opaque: number, oneway: boolean, error: unknown): void {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.#shared.log.error('a request handler failed', { code, peer: this.address, error: error instanceof Error ? (error.stack ?? text) : text });
+    if (oneway) return;
+    this.answer(opaque, refusal({ slug: 'internal-error', code: ResponseCode.SYSTEM_ERROR, legacy: text, remedy: 'this is a defect of the server; its log has the stack' }));
+  }
+
+  #settle(header: Header, body: Buffer): void {
+    const waiting = this.#outstanding.get(header.opaque);
+    if (waiting === undefined) return;
+    this.#outstanding.delete(header.opaque);
+    waiting.cancel();
+    waiting.resolve({ code: header.code, version: header.version, remark: header.remark, ext: header.extFields ?? NO_EXT, body });
+  }
+
+  // --- output ---
+
+  /** Marks that `output` has bytes to send at the end of this turn. */
+  markOutput(): void {
+    if (this.#dirty || this.closed) return;
+    this.#dirty = true;
+    this.#shared.turn.markDirty(this);
+  }
+
+  answer(opaque: number, answer: Answer): void {
+    this.#send(
+      {
+        code: answer.code,
+        language: LANGUAGE,
+        version: VERSION_ORDINAL,
+        opaque,
+        flag: FLAG_RESPONSE,
+        remark: answer.remark,
+        extFields: answer.ext as Record<string, string> | undefined,
+      },
+      answer.body,
+    );
+  }
+
+  oneway(request: OutgoingRequest): void {
+    this.#sendRequest(request, this.#takeOpaque(), FLAG_ONEWAY);
+  }
+
+  request(request: OutgoingRequest, timeoutMs: number): Promise<PeerAnswer> {
+    if (this.closed) return Promise.reject(new RemotingError('closed', `the connection to ${this.address} is closed`));
+    if (this.#outstanding.size >= OUTSTANDING_REQUESTS_MAX)
+      return Promise.reject(new RemotingError('too-many-requests', `${OUTSTANDING_REQUESTS_MAX} requests to ${this.address} wait for an answer`));
+    const opaque = this.#takeOpaque();
+    return new Promise((resolve, reject) => {
+      const cancel = this.#shared.clock.after(timeoutMs, () => {
+        this.#outstanding.delete(opaque);
+        reject(new RemotingError('timeout', `${this.address} did not answer request ${request.code} within ${timeoutMs} ms`));
+      });
+      this.#outstanding.set(opaque, { resolve, reject, cancel });
+      this.#sendRequest(request, opaque, 0);
+    });
+  }
+
+  #takeOpaque(): number {
+    const opaque = this.#nextOpaque;
+    this.#nextOpaque = (opaque + 1) | 0;
+    return opaque;
+  }
+
+  #sendRequest(request: OutgoingRequest, opaque: number, flag: number): void {
+    this.#send({ code: request.code, language: LANGUAGE, version: VERSION_ORDINAL, opaque, flag, extFields: request.ext as Record<string, string> | undefined }, request.body);
+  }
+
+  #send(header: Header, body: Buffer | undefined): void {
+    if (this.closed) return;
+    this.output.append(encodeFrame(header, body, SERIALIZE_JSON));
+    this.markOutput();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.closed || this.output.length === 0) return;
+    this.#touched = true;
+    const { whole, length } = this.output.take();
+    this.#inFlight.push(whole);
+    this.#socket.write(length === whole.length ? whole : whole.subarray(0, length), this.#written);
+    if (this.#socket.pendingBytes > PENDING_BYTES_MAX) {
+      this.#shared.log.warn('closing a connection that does not read its replies', { peer: this.address, pendingBytes: this.#socket.pendingBytes, max: PENDING_BYTES_MAX });
+      this.close();
+    }
+  }
+
+  readonly #written = (): void => {
+    const buffer = this.#inFlight.shift();
+    if (buffer !== undefined) this.#shared.pool.give(buffer);
+  };
+
+  /** Sends what is queued, then closes. */
+  end(): void {
+    this.flush();
+    this.#socket.end();
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.#socket.destroy();
+    this.#onClosed();
+  }
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { nodeClock } from '../../../src/platform/node/clock.ts';
+
+const DAY_MS = 86_400_000;
+
+function mocked(context: TestContext): TestContext['mock']['timers'] {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  return context.mock.timers;
+}
+
+describe('the clock of Node', () => {
+  it('waits for a delay that does not fit 31 bits instead of firing at once', (context) => {
+    const timers = mocked(context);
+    let fired = 0;
+    nodeClock().after(40 * DAY_MS, () => fired++);
+    timers.tick(30 * DAY_MS);
+    assert.equal(fired, 0);
+    timers.tick(10 * DAY_MS - 1);
+    assert.equal(fired, 0);
+    timers.tick(1);
+    assert.equal(fired, 1);
+  });
+
+  it('cancels a long delay in each of its steps', (context) => {
+    const timers = mocked(context);
+    const cancel = nodeClock().after(40 * DAY_MS, () => assert.fail('was cancelled'));
+    timers.tick(30 * DAY_MS);
+    cancel();
+    cancel();
+    timers.tick(30 * DAY_MS);
+  });
+
+  it('repeats with the first delay apart from the period, until it is cancelled from within', (context) => {
+    const timers = mocked(context);
+    let fired = 0;
+    const cancel = nodeClock().every(
+      1_000,
+      () => {
+        if (++fired === 3) cancel();
+      },
+      10,
+    );
+    timers.tick(10);
+    assert.equal(fired, 1);
+    timers.tick(999);
+    assert.equal(fired, 1);
+    timers.tick(1);
+    assert.equal(fired, 2);
+    timers.tick(10_000);
+    assert.equal(fired, 3);
+  });
+
+  it('starts with a whole period when no first delay is given', (context) => {
+    const timers = mocked(context);
+    let fired = 0;
+    nodeClock().every(50, () => fired++);
+    timers.tick(49);
+    assert.equal(fired, 0);
+    timers.tick(1);
+    assert.equal(fired, 1);
+  });
+
+  it('runs what is put off to the end of the turn in order, and what that adds in the next turn', async () => {
+    const clock = nodeClock();
+    const order: string[] = [];
+    await new Promise<void>((resolve) => {
+      clock.atTurnEnd(() => {
+        order.push('first');
+        clock.atTurnEnd(() => {
+          order.push('next turn');
+          resolve();
+        });
+        setImmediate(() => order.push('between'));
+      });
+      clock.atTurnEnd(() => order.push('second'));
+      order.push('now');
+    });
+    assert.deepEqual(order, ['now', 'first', 'second', 'next turn']);
+  });
+
+  it('has a wall clock in whole milliseconds and a monotonic one that does not go back', () => {
+    const clock = nodeClock();
+    assert.ok(Number.isInteger(clock.wallMs()));
+    assert.ok(Math.abs(clock.wallMs() - Date.now()) < 5_000);
+    const before = clock.monotonicMs();
+    assert.ok(clock.monotonicMs() >= before);
+  });
+});

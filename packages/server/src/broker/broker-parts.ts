@@ -1,0 +1,65 @@
+/** What the handlers of a broker work on: its tables, its store, its configuration. */
+import type { Platform } from '@perigee/core/platform/ports';
+import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
+import type { Refusal } from '@perigee/core/protocol/refusal';
+import type { StoreView } from '../store/store-view.ts';
+import type { BrokerStats } from './broker-stats.ts';
+import type { ConsumerOffsetTable, OffsetSettings } from './consumer-offset-table.ts';
+import type { ConsumerTable, ConsumerTableConfig } from './consumer-table.ts';
+import type { LockTable } from './lock-table.ts';
+import type { ProducerTable, ProducerTableConfig } from './producer-table.ts';
+import type { RegistrationSettings } from './registration-loop.ts';
+import type { GroupSettings, SubscriptionGroupTable } from './subscription-group-table.ts';
+import type { TopicSettings, TopicTable } from './topic-table.ts';
+
+/** The configuration values that this folder reads, by Apache's names. Values may change while the broker runs. */
+export interface BrokerSettings
+  extends TopicSettings,
+    GroupSettings,
+    OffsetSettings,
+    ProducerTableConfig,
+    ConsumerTableConfig,
+    RegistrationSettings {
+  readonly rejectPullConsumerEnable: boolean;
+  readonly enablePropertyFilter: boolean;
+  readonly clearRetryTopicWhenDeleteTopic: boolean;
+  readonly defaultQueryMaxNum: number;
+  readonly maxMsgsNumBatch: number;
+  readonly flushConsumerOffsetInterval: number;
+  readonly startAcceptSendRequestTimeStamp: number;
+  readonly sendThreadPoolQueueCapacity: number;
+  readonly pullThreadPoolQueueCapacity: number;
+  readonly litePullThreadPoolQueueCapacity: number;
+  readonly queryThreadPoolQueueCapacity: number;
+  readonly ackThreadPoolQueueCapacity: number;
+  readonly endTransactionPoolQueueCapacity: number;
+  readonly storePathCommitLog: string | undefined;
+}
+
+/** The running configuration (LiveConfig of server/config). */
+export interface ConfigView {
+  /** Sorted `key=value` lines. */
+  print(): string;
+  /** Raised by every update. */
+  readonly version: DataVersion;
+  /** Applies a Properties text, all of it or nothing, and rewrites the configuration file. */
+  update(text: string): Promise<{ readonly code: number; readonly remark?: string } | Refusal>;
+}
+
+export interface BrokerParts {
+  readonly platform: Pick<Platform, 'clock' | 'log' | 'random'>;
+  readonly settings: BrokerSettings;
+  readonly config: ConfigView;
+  readonly topics: TopicTable;
+  readonly groups: SubscriptionGroupTable;
+  readonly offsets: ConsumerOffsetTable;
+  readonly producers: ProducerTable;
+  readonly consumers: ConsumerTable;
+  readonly locks: LockTable;
+  readonly stats: BrokerStats;
+  readonly store: StoreView;
+  /** Wall time of the start, ms. */
+  readonly bootTimestampMs: number;
+  /** What is wrong with a SQL92 expression, in Apache's words; undefined when it is fine. Absent: no SQL92 here. */
+  readonly sqlProblem?: ((expression: string) => string | undefined) | undefined;
+}

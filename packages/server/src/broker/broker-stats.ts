@@ -1,0 +1,245 @@
+/**
+ * What the broker counts (broker.md 23). The hot path adds to plain numbers; everything else happens in `sample…`, which
+ * the broker's clock calls.
+ */
+import type { Cancel, Clock } from '@perigee/core/platform/ports';
+import { javaDoubleText } from '@perigee/core/kit/java-json';
+import { LatencyHistogram } from './latency-histogram.ts';
+import { SAMPLE_PERIOD_MS, StatsItem, type StatsSpan } from './stats-item.ts';
+
+/** Topics, and topic-group pairs, that are counted one by one; further ones share an item. */
+export const STATS_KEYS_MAX = 200_000;
+/** Seconds over which `putTps` and its like are given. */
+const RATE_SECONDS: readonly number[] = [10, 60, 600];
+const RATE_SAMPLES = 601;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Messages and bytes. */
+export class Flow {
+  readonly count = new StatsItem();
+  readonly bytes = new StatsItem();
+  /** Belongs to a system topic: left out of today's and yesterday's totals. */
+  readonly isSystem: boolean;
+  constructor(isSystem: boolean) {
+    this.isSystem = isSystem;
+  }
+}
+
+/** The counters behind putTps, getFoundTps, getMissTps and getTransferredTps. */
+const RATES = ['put', 'getFound', 'getMiss', 'getTransferred'] as const;
+type Rate = (typeof RATES)[number];
+
+/** Totals without system topics, as they stood at the last two midnights. */
+interface DayTotals {
+  yesterdayMorning: number;
+  todayMorning: number;
+  now: number;
+}
+
+export class BrokerStats {
+  readonly #clock: Clock;
+  readonly #isSystemTopic: (topic: string) => boolean;
+  readonly #puts = new Map<string, Flow>();
+  /** Group → topic → what it got. */
+  readonly #gets = new Map<string, Map<string, Flow>>();
+  #getKeys = 0;
+  readonly #otherPuts = new Flow(false);
+  readonly #otherGets = new Flow(false);
+  readonly brokerPut = new StatsItem();
+  readonly brokerGet = new StatsItem();
+  /** Put latencies; windows of a minute. */
+  readonly putLatencies = new LatencyHistogram();
+  /** Longest a read took, whole ms. */
+  getEntireTimeMaxMs = 0;
+  putFailedTimes = 0;
+  putBytes = 0;
+  readonly #totals: Record<Rate, number> = { put: 0, getFound: 0, getMiss: 0, getTransferred: 0 };
+  /** One row a second, newest last: time, then RATES. */
+  readonly #rateRows: number[][] = [];
+  readonly putToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
+  readonly getToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
+  #cancels: Cancel[] = [];
+
+  constructor(clock: Clock, isSystemTopic: (topic: string) => boolean) {
+    this.#clock = clock;
+    this.#isSystemTopic = isSystemTopic;
+  }
+
+  /** Counts messages stored in a topic. */
+  topicPut(topic: string, count: number, bytes: number): void {
+    const flow = this.#puts.get(topic) ?? this.#newPut(topic);
+    flow.count.add(count);
+    flow.bytes.add(bytes);
+    this.brokerPut.add(count);
+    this.#totals.put += count;
+    this.putBytes += bytes;
+    if (!flow.isSystem) this.putToday.now += count;
+  }
+
+  /** Counts messages that a group got from a topic. */
+  groupGet(topic: string, group: string, count: number, bytes: number): void {
+    const flow = this.#gets.get(group)?.get(topic) ?? this.#newGet(topic, group);
+    flow.count.add(count);
+    flow.bytes.add(bytes);
+    this.brokerGet.add(count);
+    this.#totals.getTransferred += count;
+    if (!flow.isSystem) this.getToday.now += count;
+  }
+
+  /** Counts a read of a queue, whether it found something, and how long it took. */
+  read(found: boolean, tookMs: number): void {
+    if (found) this.#totals.getFound++;
+    else this.#totals.getMiss++;
+    if (tookMs > this.getEntireTimeMaxMs) this.getEntireTimeMaxMs = Math.floor(tookMs);
+  }
+
+  /** Counts how long `count` puts took, from their arrival to their answer. */
+  putLatency(tookMs: number, count: number): void {
+    this.putLatencies.add(tookMs, count);
+  }
+
+  /** Starts sampling. */
+  start(): void {
+    const clock = this.#clock;
+    const cancels = this.#cancels;
+    cancels.push(clock.every(SECOND_MS, () => this.sampleRates()));
+    cancels.push(clock.every(MINUTE_MS, () => this.putLatencies.roll()));
+    for (const span of ['minute', 'hour', 'day'] as const)
+      cancels.push(clock.every(SAMPLE_PERIOD_MS[span], () => this.sample(span)));
+    const untilMidnightMs = DAY_MS - (clock.wallMs() % DAY_MS);
+    cancels.push(clock.every(DAY_MS, () => this.newDay(), untilMidnightMs));
+  }
+
+  stop(): void {
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
+  }
+
+  /** Samples every counter for one span. */
+  sample(span: StatsSpan): void {
+    const nowMs = this.#clock.wallMs();
+    this.brokerPut.sample(span, nowMs);
+    this.brokerGet.sample(span, nowMs);
+    for (const flow of this.#flows()) {
+      flow.count.sample(span, nowMs);
+      flow.bytes.sample(span, nowMs);
+    }
+  }
+
+  /** Samples the second-by-second totals. */
+  sampleRates(): void {
+    this.#rateRows.push([this.#clock.monotonicMs(), ...RATES.map((rate) => this.#totals[rate])]);
+    if (this.#rateRows.length > RATE_SAMPLES) this.#rateRows.shift();
+  }
+
+  /** Midnight (UTC: the platform has no time zone). */
+  newDay(): void {
+    for (const totals of [this.putToday, this.getToday]) {
+      totals.yesterdayMorning = totals.todayMorning;
+      totals.todayMorning = totals.now;
+    }
+  }
+
+  /** Per second over 10, 60 and 600 s, as Apache prints it: `10.1 9.8 9.5`; spans not reached yet are empty. */
+  rateText(...rates: Rate[]): string {
+    return RATE_SECONDS.map((seconds, index) => this.#rate(rates, seconds, index === 0)).join(' ');
+  }
+
+  get putTimesTotal(): number {
+    return this.#totals.put;
+  }
+
+  /** The counters of a topic; undefined when nothing was put yet. */
+  putsOf(topic: string): Flow | undefined {
+    return this.#puts.get(topic);
+  }
+
+  /** The counters of a group in a topic; undefined when it got nothing yet. */
+  getsOf(topic: string, group: string): Flow | undefined {
+    return this.#gets.get(group)?.get(topic);
+  }
+
+  /** A counter by Apache's name and key (VIEW_BROKER_STATS_DATA). `clusterName` is the key of the broker's own figures. */
+  item(name: string, key: string, clusterName: string): StatsItem | undefined {
+    switch (name) {
+      case 'TOPIC_PUT_NUMS':
+        return this.#puts.get(key)?.count;
+      case 'TOPIC_PUT_SIZE':
+        return this.#puts.get(key)?.bytes;
+      case 'GROUP_GET_NUMS':
+        return this.#getsOfKey(key)?.count;
+      case 'GROUP_GET_SIZE':
+        return this.#getsOfKey(key)?.bytes;
+      case 'BROKER_PUT_NUMS':
+        return key === clusterName ? this.brokerPut : undefined;
+      case 'BROKER_GET_NUMS':
+        return key === clusterName ? this.brokerGet : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Forgets a deleted topic. */
+  removeTopic(topic: string): void {
+    this.#puts.delete(topic);
+    for (const [group, topics] of this.#gets) {
+      if (topics.delete(topic)) this.#getKeys--;
+      if (topics.size === 0) this.#gets.delete(group);
+    }
+  }
+
+  /** Forgets a deleted group. */
+  removeGroup(group: string): void {
+    this.#getKeys -= this.#gets.get(group)?.size ?? 0;
+    this.#gets.delete(group);
+  }
+
+  #newPut(topic: string): Flow {
+    if (this.#puts.size >= STATS_KEYS_MAX) return this.#otherPuts;
+    const flow = new Flow(this.#isSystemTopic(topic));
+    this.#puts.set(topic, flow);
+    return flow;
+  }
+
+  #newGet(topic: string, group: string): Flow {
+    if (this.#getKeys >= STATS_KEYS_MAX) return this.#otherGets;
+    let topics = this.#gets.get(group);
+    if (topics === undefined) {
+      topics = new Map();
+      this.#gets.set(group, topics);
+    }
+    const flow = new Flow(this.#isSystemTopic(topic));
+    topics.set(topic, flow);
+    this.#getKeys++;
+    return flow;
+  }
+
+  #getsOfKey(key: string): Flow | undefined {
+    const at = key.indexOf('@');
+    return at < 0 ? undefined : this.getsOf(key.slice(0, at), key.slice(at + 1));
+  }
+
+  *#flows(): Generator<Flow> {
+    yield* this.#puts.values();
+    for (const topics of this.#gets.values()) yield* topics.values();
+    yield this.#otherPuts;
+    yield this.#otherGets;
+  }
+
+  /** '' when there are not enough samples; the shortest span makes do with what there is. */
+  #rate(rates: readonly Rate[], seconds: number, shortest: boolean): string {
+    const last = this.#rateRows.at(-1);
+    const first = this.#rateRows.at(-(seconds + 1)) ?? (shortest ? this.#rateRows[0] : undefined);
+    if (last === undefined || first === undefined) return shortest ? '0.0' : '';
+    const tookMs = last[0]! - first[0]!;
+    if (tookMs <= 0) return '0.0';
+    let count = 0;
+    for (const rate of rates) {
+      const column = RATES.indexOf(rate) + 1;
+      count += last[column]! - first[column]!;
+    }
+    return javaDoubleText((count * 1000) / tookMs);
+  }
+}

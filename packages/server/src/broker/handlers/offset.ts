@@ -1,0 +1,87 @@
+/** Positions and queue bounds: 14, 15, 29 to 32, 43 (broker.md 12). */
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { consumerOffsetsValue } from '@perigee/core/protocol/bodies/consumer-offsets';
+import type { RequestOf } from '@perigee/core/protocol/command';
+import {
+  getEarliestMsgStoretime,
+  getMaxOffset,
+  getMinOffset,
+  type offsetCommands,
+  queryConsumerOffset,
+  searchOffsetByTimestamp,
+  type updateConsumerOffset,
+} from '@perigee/core/protocol/commands/offset';
+import { type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { type Answer, done, type HandlerTable, ok } from '@perigee/core/remoting/handler';
+import type { BrokerParts } from '../broker-parts.ts';
+
+/** Handlers of positions and bounds. */
+export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetCommands> {
+  const { store, offsets } = broker;
+  return {
+    queryConsumerOffset: (header) => queryPosition(broker, header),
+    updateConsumerOffset: (header) => commitPosition(broker, header),
+
+    searchOffsetByTimestamp: (header) => {
+      const boundary = header.boundaryType?.toLowerCase() === 'upper' ? 'upper' : 'lower';
+      return ok(searchOffsetByTimestamp, { offset: store.queueOffsetByTime(header.topic, header.queueId, header.timestamp, boundary) });
+    },
+    getMaxOffset: (header) => ok(getMaxOffset, { offset: store.maxQueueOffset(header.topic, header.queueId) }),
+    getMinOffset: (header) => ok(getMinOffset, { offset: store.minQueueOffset(header.topic, header.queueId) }),
+    getEarliestMsgStoretime: (header) =>
+      ok(getEarliestMsgStoretime, { timestamp: store.earliestStoreTimestamp(header.topic, header.queueId) }),
+
+    getAllConsumerOffset: () => done(Buffer.from(stringifyJavaJson(consumerOffsetsValue(offsets.dump()), 'plain'))),
+  };
+}
+
+function queryPosition(broker: BrokerParts, header: RequestOf<typeof queryConsumerOffset>): Answer {
+  const { consumerGroup, topic, queueId } = header;
+  const position = broker.offsets.pendingReset(consumerGroup, topic, queueId) ?? broker.offsets.position(consumerGroup, topic, queueId);
+  if (position >= 0) return ok(queryConsumerOffset, { offset: position });
+  if (header.setZeroIfNotFound === false)
+    return notFound('position-not-stored', 'Not found, do not set to zero, maybe this group boot first');
+  if (startsFromFirst(broker, topic, queueId)) return ok(queryConsumerOffset, { offset: 0 });
+  return notFound('position-not-stored', 'Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first');
+}
+
+/**
+ * Whether a group without a position reads a queue from its first message: the message is still in memory (broker.md
+ * 12.1), or there is none yet. Apache says "not found" for the empty queue; its client then asks for the end of the
+ * queue, and a message that arrives between the two questions is never consumed.
+ */
+function startsFromFirst({ store, topics }: BrokerParts, topic: string, queueId: number): boolean {
+  if (store.minQueueOffset(topic, queueId) > 0) return false;
+  if (store.maxQueueOffset(topic, queueId) === 0) {
+    const config = topics.topic(topic);
+    return config !== undefined && queueId >= 0 && queueId < Math.max(config.readQueueNums, config.writeQueueNums);
+  }
+  const first = store.consumeQueueRow(topic, queueId, 0);
+  return first !== undefined && store.isInMemory(first.physicalOffset);
+}
+
+function notFound(slug: string, legacy: string): Answer {
+  return refusal({ slug, code: ResponseCode.QUERY_NOT_FOUND, legacy, ext: {} });
+}
+
+function commitPosition(broker: BrokerParts, header: RequestOf<typeof updateConsumerOffset>): Answer {
+  const { consumerGroup, topic, queueId, commitOffset } = header;
+  if (broker.groups.group(consumerGroup) === undefined)
+    return refuse('group-not-exist', ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${consumerGroup} not exist!`);
+  if (broker.topics.topic(topic) === undefined) return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `Topic ${topic} not exist!`);
+  if (queueId === undefined) return refuse('queue-id-missing', ResponseCode.INVALID_PARAMETER, `QueueId is null, topic is ${topic}`);
+  if (commitOffset === undefined) return refuse('offset-missing', ResponseCode.INVALID_PARAMETER, `Offset is null, topic is ${topic}`);
+  if (queueId < 0 || commitOffset < 0)
+    return refuse('position-negative', ResponseCode.INVALID_PARAMETER, `Queue id or offset is negative, topic is ${topic}`, {
+      measured: `queueId ${queueId}, commitOffset ${commitOffset}`,
+    });
+  if (broker.offsets.pendingReset(consumerGroup, topic, queueId) !== undefined)
+    return { code: ResponseCode.SUCCESS, remark: 'Offset has been previously reset', ext: {} };
+  broker.offsets.commit(consumerGroup, topic, queueId, commitOffset);
+  return { code: ResponseCode.SUCCESS, ext: {} };
+}
+
+function refuse(slug: string, code: number, legacy: string, more: Partial<RefusalParts> = {}): Answer {
+  return refusal({ ...more, slug, code, legacy, ext: {} });
+}

@@ -1,0 +1,296 @@
+/** PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361): broker.md 9 and 11. */
+import { buildTagSubscription, isTagType, matchesTagsCode, type SubscriptionData } from '@perigee/core/filter/tag-filter';
+import type { ConsumeType, MessageModel } from '@perigee/core/protocol/bodies/heartbeat';
+import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subscription-group';
+import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import { litePullMessage, PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION, PULL_SUSPEND, pullMessage } from '@perigee/core/protocol/commands/pull';
+import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
+import type { RequestView } from '@perigee/core/protocol/header-scan';
+import type { Refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
+import type { StoreQueue } from '../../store/store-queue.ts';
+import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
+import type { PullRefusals } from '../pull-refusals.ts';
+import { answerPull } from '../pull-reply.ts';
+
+const slotOf = (key: keyof typeof pullMessage.request): number => Object.keys(pullMessage.request).indexOf(key);
+const GROUP = slotOf('consumerGroup');
+const TOPIC = slotOf('topic');
+const QUEUE_ID = slotOf('queueId');
+const QUEUE_OFFSET = slotOf('queueOffset');
+const MAX_MSG_NUMS = slotOf('maxMsgNums');
+const SYS_FLAG = slotOf('sysFlag');
+const COMMIT_OFFSET = slotOf('commitOffset');
+const SUSPEND_TIMEOUT = slotOf('suspendTimeoutMillis');
+const SUBSCRIPTION = slotOf('subscription');
+const SUB_VERSION = slotOf('subVersion');
+const EXPRESSION_TYPE = slotOf('expressionType');
+const MAX_MSG_BYTES = slotOf('maxMsgBytes');
+const REQUEST_SOURCE = slotOf('requestSource');
+
+/** broker.md 9.1: bytes of one answer when the client names no limit (128 MiB), and the frame's own bound. */
+const BYTES_MAX = 8 * 1024 * 1024;
+/** A pull is held at most this long, whatever the client asks. */
+const SUSPEND_MAX_MS = 300_000;
+/** Header subscriptions remembered. */
+const SUBSCRIPTIONS_MAX = 10_000;
+const SOURCE_PROXY_BROADCAST = 1;
+const SOURCE_PROXY_STREAM = 2;
+
+export interface PullSettings {
+  readonly brokerPermission: number;
+  readonly litePullMessageEnable: boolean;
+  readonly enablePropertyFilter: boolean;
+  readonly longPollingEnable: boolean;
+  readonly shortPollingTimeMills: number;
+  readonly useServerSideResetOffset: boolean;
+}
+
+/** What the pull path asks of the rest of the broker. */
+export interface PullParts {
+  readonly settings: PullSettings;
+  readonly reader: MessageReader;
+  readonly holds: () => PullHoldTable;
+  readonly refusals: PullRefusals;
+  readonly nowMs: () => number;
+  readonly topic: (name: string) => TopicConfig | undefined;
+  readonly group: (name: string) => SubscriptionGroupConfig | undefined;
+  readonly isReadForbidden: (group: string, topic: string) => boolean;
+  /** The online group, as far as a pull without its own subscription needs it. */
+  readonly consumers: {
+    group(name: string): { readonly messageModel: MessageModel } | undefined;
+    subscription(group: string, topic: string): SubscriptionData | undefined;
+    compensate(group: string, consumeType: ConsumeType, messageModel: MessageModel, subscription?: SubscriptionData): void;
+  };
+  readonly offsets: {
+    commit(group: string, topic: string, queueId: number, queueOffset: number): void;
+    commitPull(group: string, topic: string, queueId: number, queueOffset: number): void;
+    takeReset(group: string, topic: string, queueId: number): number | undefined;
+  };
+  readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
+  /** The queue to wait on; made when it does not exist yet. */
+  readonly queueToHold: (topic: string, queueId: number) => StoreQueue;
+  /** Counts delivered messages. */
+  readonly counted: (group: string, topic: string, queueId: number, messages: number, bytes: number) => void;
+}
+
+/** A pull's fields, read once. */
+interface Pull {
+  readonly connection: RemotingConnection;
+  readonly opaque: number;
+  readonly oneway: boolean;
+  readonly isLite: boolean;
+  readonly group: string;
+  readonly topic: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+  readonly sysFlag: number;
+  readonly commitOffset: number;
+  readonly suspendTimeoutMs: number;
+  readonly subVersion: number;
+  readonly expressionType: string | undefined;
+  readonly subscription: string | undefined;
+  readonly requestSource: number;
+}
+
+interface Held extends HeldPull {
+  readonly pull: Pull;
+}
+
+const CODES: Readonly<Record<ReadStatus | 'OFFSET_RESET', number>> = {
+  FOUND: ResponseCode.SUCCESS,
+  MESSAGE_WAS_REMOVING: ResponseCode.PULL_RETRY_IMMEDIATELY,
+  NO_MATCHED_MESSAGE: ResponseCode.PULL_RETRY_IMMEDIATELY,
+  NO_MATCHED_LOGIC_QUEUE: ResponseCode.PULL_NOT_FOUND,
+  NO_MESSAGE_IN_QUEUE: ResponseCode.PULL_NOT_FOUND,
+  OFFSET_FOUND_NULL: ResponseCode.PULL_NOT_FOUND,
+  OFFSET_OVERFLOW_ONE: ResponseCode.PULL_NOT_FOUND,
+  OFFSET_OVERFLOW_BADLY: ResponseCode.PULL_OFFSET_MOVED,
+  OFFSET_RESET: ResponseCode.PULL_OFFSET_MOVED,
+  OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
+};
+
+export class PullMessageHandler {
+  readonly #parts: PullParts;
+  readonly #subscriptions = new Map<string, SubscriptionData>();
+  readonly #rowFilters = new WeakMap<SubscriptionData, RowFilter>();
+
+  constructor(parts: PullParts) {
+    this.#parts = parts;
+  }
+
+  readonly handle = (view: RequestView, connection: RemotingConnection): void => {
+    const group = view.text(GROUP);
+    const topic = view.text(TOPIC);
+    const queueId = view.integer(QUEUE_ID, Number.NaN);
+    const queueOffset = view.integer(QUEUE_OFFSET, Number.NaN);
+    const messagesMax = view.integer(MAX_MSG_NUMS, Number.NaN);
+    if (group === undefined || topic === undefined || queueId !== queueId || queueOffset !== queueOffset || messagesMax !== messagesMax) {
+      if ((view.flag & FLAG_ONEWAY) === 0) connection.answer(view.opaque, this.#parts.refusals.header());
+      return;
+    }
+    const bytesMax = view.integer(MAX_MSG_BYTES, BYTES_MAX);
+    const suspendTimeoutMs = view.integer(SUSPEND_TIMEOUT, 0);
+    this.#run({
+      connection,
+      opaque: view.opaque,
+      oneway: (view.flag & FLAG_ONEWAY) !== 0,
+      isLite: view.code === litePullMessage.code,
+      group,
+      topic,
+      queueId,
+      queueOffset,
+      messagesMax,
+      bytesMax: bytesMax > 0 && bytesMax < BYTES_MAX ? bytesMax : BYTES_MAX,
+      sysFlag: view.integer(SYS_FLAG, 0) | 0,
+      commitOffset: view.integer(COMMIT_OFFSET, 0),
+      suspendTimeoutMs: Math.min(SUSPEND_MAX_MS, Math.max(0, suspendTimeoutMs || 0)),
+      subVersion: view.integer(SUB_VERSION, 0),
+      expressionType: view.text(EXPRESSION_TYPE),
+      subscription: view.text(SUBSCRIPTION),
+      requestSource: view.integer(REQUEST_SOURCE, -1),
+    }, true);
+  };
+
+  /** Looks at a held pull again: answers whatever it finds now. */
+  readonly rerun = (held: HeldPull): void => this.#run((held as Held).pull, false);
+
+  /** `maySuspend` is false when a held pull is looked at again: then nothing is committed and it is not held again. */
+  #run(pull: Pull, maySuspend: boolean): void {
+    const refused = this.#pull(pull, maySuspend);
+    if (refused !== undefined && !pull.oneway) pull.connection.answer(pull.opaque, refused);
+  }
+
+  #pull(pull: Pull, maySuspend: boolean): Refusal | undefined {
+    const { settings, refusals } = this.#parts;
+    if ((settings.brokerPermission & PERM_READ) === 0) return refusals.brokerNotReadable();
+    if (pull.isLite && !settings.litePullMessageEnable) return refusals.litePullOff();
+    const group = this.#parts.group(pull.group);
+    if (group === undefined) return refusals.groupNotExist(pull.group);
+    if (!group.consumeEnable) return refusals.groupForbidden(pull.group);
+    const topic = this.#parts.topic(pull.topic);
+    if (topic === undefined) return refusals.topicNotExist(pull.topic);
+    if ((topic.perm & PERM_READ) === 0) return refusals.topicNotReadable(pull.topic);
+    if (pull.queueId < 0 || pull.queueId >= topic.readQueueNums) return refusals.queueIllegal(pull.queueId, topic, pull.connection.address);
+    this.#compensate(pull, undefined);
+    const subscription = this.#subscription(pull, group);
+    if ('remark' in subscription) return subscription;
+    if (!isTagType(subscription.expressionType)) return refusals.propertyFilterOff();
+    return this.#read(pull, topic, group, this.#rowFilter(subscription), maySuspend);
+  }
+
+  #compensate(pull: Pull, subscription: SubscriptionData | undefined): void {
+    const { consumers } = this.#parts;
+    const type = pull.requestSource === SOURCE_PROXY_STREAM ? 'CONSUME_ACTIVELY' : 'CONSUME_PASSIVELY';
+    const model = pull.requestSource === SOURCE_PROXY_BROADCAST ? 'BROADCASTING' : 'CLUSTERING';
+    consumers.compensate(pull.group, type, model, subscription);
+  }
+
+  /** The subscription of the request, or of the group's last heartbeat (broker.md 9.1, step 8). */
+  #subscription(pull: Pull, group: SubscriptionGroupConfig): SubscriptionData | Refusal {
+    const { consumers, refusals } = this.#parts;
+    if ((pull.sysFlag & PULL_SUBSCRIPTION) !== 0) return this.#headerSubscription(pull);
+    const online = consumers.group(pull.group);
+    if (online === undefined) return refusals.groupNotOnline();
+    if (!group.consumeBroadcastEnable && online.messageModel === 'BROADCASTING') return refusals.noBroadcast(pull.group);
+    if (this.#parts.isReadForbidden(pull.group, pull.topic)) return refusals.readForbidden(pull.group, pull.topic);
+    const subscription = consumers.subscription(pull.group, pull.topic);
+    if (subscription === undefined) return refusals.notSubscribed();
+    if (subscription.subVersion < pull.subVersion) return refusals.subscriptionNotLatest(subscription.subVersion, pull.subVersion);
+    return subscription;
+  }
+
+  #headerSubscription(pull: Pull): SubscriptionData | Refusal {
+    const expression = pull.subscription ?? '*';
+    const type = pull.expressionType ?? '';
+    const key = `${pull.topic}\u0000${pull.group}\u0000${type}\u0000${pull.subVersion}\u0000${expression}`;
+    const known = this.#subscriptions.get(key);
+    if (known !== undefined) return known;
+    if (!isTagType(type)) return this.#parts.refusals.propertyFilterOff();
+    const built = buildTagSubscription(pull.topic, expression, pull.subVersion);
+    if (built === undefined) return this.#parts.refusals.subscriptionParse(expression);
+    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX) this.#subscriptions.clear();
+    this.#subscriptions.set(key, built);
+    this.#compensate(pull, built);
+    return built;
+  }
+
+  #rowFilter(subscription: SubscriptionData): RowFilter | undefined {
+    if (subscription.subString === '*' || subscription.classFilterMode) return undefined;
+    let filter = this.#rowFilters.get(subscription);
+    if (filter === undefined) {
+      filter = (tagsHash, isExact) => !isExact || matchesTagsCode(subscription, tagsHash);
+      this.#rowFilters.set(subscription, filter);
+    }
+    return filter;
+  }
+
+  #read(pull: Pull, topic: TopicConfig, group: SubscriptionGroupConfig, rowFilter: RowFilter | undefined, maySuspend: boolean): Refusal | undefined {
+    const { reader, offsets, settings } = this.#parts;
+    const result = reader.read({
+      queue: this.#parts.queue(pull.topic, pull.queueId),
+      queueOffset: pull.queueOffset,
+      messagesMax: pull.messagesMax,
+      bytesMax: pull.bytesMax,
+      rowFilter,
+      recordFilter: undefined,
+    });
+    let status: ReadStatus | 'OFFSET_RESET' = result.status;
+    let nextBeginOffset = result.nextBeginOffset;
+    const reset = settings.useServerSideResetOffset ? offsets.takeReset(pull.group, pull.topic, pull.queueId) : undefined;
+    if (reset !== undefined) {
+      status = 'OFFSET_RESET';
+      nextBeginOffset = reset;
+    }
+    let code = CODES[status];
+    if (code === ResponseCode.PULL_NOT_FOUND && (status === 'NO_MATCHED_LOGIC_QUEUE' || status === 'NO_MESSAGE_IN_QUEUE') && pull.queueOffset !== 0)
+      code = ResponseCode.PULL_OFFSET_MOVED;
+    offsets.commitPull(pull.group, pull.topic, pull.queueId, nextBeginOffset);
+    if (maySuspend && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0) offsets.commit(pull.group, pull.topic, pull.queueId, pull.commitOffset);
+    if (code === ResponseCode.PULL_NOT_FOUND && maySuspend && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, rowFilter)) return undefined;
+    return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
+  }
+
+  #answer(
+    pull: Pull,
+    topic: TopicConfig,
+    group: SubscriptionGroupConfig,
+    found: { code: number; status: string; nextBeginOffset: number },
+    result: ReadResult,
+  ): Refusal | undefined {
+    if (pull.oneway) return undefined;
+    const withBody = found.code === ResponseCode.SUCCESS;
+    const answer = {
+      code: found.code,
+      remark: found.status,
+      nextBeginOffset: found.nextBeginOffset,
+      suggestWhichBrokerId: 0,
+      topicSysFlag: topic.topicSysFlag,
+      groupSysFlag: group.groupSysFlag,
+    };
+    if (!answerPull(pull.connection, pull.opaque, answer, result, withBody ? this.#parts.reader : undefined))
+      return this.#parts.refusals.recordGone(pull.queueOffset);
+    if (withBody) this.#parts.counted(pull.group, pull.topic, pull.queueId, result.messageCount, result.bytes);
+    return undefined;
+  }
+
+  #hold(pull: Pull, rowFilter: RowFilter | undefined): boolean {
+    const { settings } = this.#parts;
+    const timeoutMs = settings.longPollingEnable ? pull.suspendTimeoutMs : settings.shortPollingTimeMills;
+    const queue = this.#parts.queueToHold(pull.topic, pull.queueId);
+    const held: Held = {
+      pull,
+      connection: pull.connection,
+      queue,
+      queueOffset: pull.queueOffset,
+      rowFilter,
+      deadlineMs: this.#parts.nowMs() + timeoutMs,
+      done: false,
+    };
+    return this.#parts.holds().hold(held);
+  }
+}

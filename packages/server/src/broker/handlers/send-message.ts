@@ -1,0 +1,342 @@
+/**
+ * SEND_MESSAGE (10), SEND_MESSAGE_V2 (310), SEND_BATCH_MESSAGE (320): broker.md 6.
+ *
+ * The plain message takes the short way: fields are read in place, nothing is allocated but what the reply needs. Whatever
+ * is unusual (a batch, a retry topic, properties that the broker acts on) takes the careful way in the same file family.
+ */
+import { BatchError, type BatchItem, decodeBatch } from '@perigee/core/message/batch';
+import { encodeHost } from '@perigee/core/message/host';
+import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
+import { PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import { sendMessageV2 } from '@perigee/core/protocol/commands/send';
+import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
+import type { RequestView } from '@perigee/core/protocol/header-scan';
+import type { Refusal } from '@perigee/core/protocol/refusal';
+import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { AppendInput } from '../../store/append-input.ts';
+import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
+import type { StoreQueue } from '../../store/store-queue.ts';
+import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
+import type { BatchReply, SendReply } from '../send-reply.ts';
+import type { SendRefusals } from '../send-refusals.ts';
+import { SendProperties } from './send-properties.ts';
+
+const slotOf = (key: keyof typeof sendMessageV2.request): number => Object.keys(sendMessageV2.request).indexOf(key);
+const TOPIC = slotOf('topic');
+const PRODUCER_GROUP = slotOf('producerGroup');
+const DEFAULT_TOPIC = slotOf('defaultTopic');
+const DEFAULT_TOPIC_QUEUE_NUMS = slotOf('defaultTopicQueueNums');
+const QUEUE_ID = slotOf('queueId');
+const SYS_FLAG = slotOf('sysFlag');
+const BORN_TIMESTAMP = slotOf('bornTimestamp');
+const FLAG = slotOf('flag');
+const PROPERTIES = slotOf('properties');
+const RECONSUME_TIMES = slotOf('reconsumeTimes');
+const UNIT_MODE = slotOf('unitMode');
+const MAX_RECONSUME_TIMES = slotOf('maxReconsumeTimes');
+const BATCH = slotOf('batch');
+
+/** sysFlag: the topic takes several tags a message. */
+const SYS_FLAG_MULTI_TAGS = 2;
+const SYS_FLAG_TRANSACTION_MASK = 0xc;
+/** Queues asked for when the client does not say. */
+const DEFAULT_QUEUE_NUMS = 4;
+/** Properties of ours that are added to every message: MSG_REGION, TRACE_ON, CLUSTER. */
+const OWN_PROPERTIES_BYTES_MAX = 1024;
+
+export interface SendSettings {
+  readonly brokerName: string;
+  readonly brokerClusterName: string;
+  readonly brokerIP1: string;
+  readonly brokerPermission: number;
+  readonly regionId: string;
+  readonly traceOn: boolean;
+  readonly startAcceptSendRequestTimeStamp: number;
+  readonly maxMessageSize: number;
+}
+
+/** What the send path asks of the rest of the broker. */
+export interface SendParts {
+  readonly settings: SendSettings;
+  readonly append: MessageAppend;
+  readonly reply: SendReply;
+  readonly refusals: SendRefusals;
+  /** The configuration of a topic; the object changes when the configuration does. */
+  readonly topic: (name: string) => TopicConfig | undefined;
+  /** Auto-creation (broker.md 4.4); undefined when it is not allowed. */
+  readonly createTopic: (request: { topic: string; defaultTopic: string; queueNums: number; unitMode: boolean }) => TopicConfig | undefined;
+  readonly queue: (topic: string, queueId: number) => StoreQueue;
+  readonly random: (bound: number) => number;
+  readonly nowMs: () => number;
+  readonly uniqueKey: () => string;
+  /** Counts stored messages. */
+  readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
+  /** Messages that need more than being stored (delay, transaction, retry…); undefined: go on as usual. */
+  readonly divert: ((request: DivertedSend) => Refusal | 'taken' | undefined) | undefined;
+}
+
+/** An unusual message on its way through the careful path; handlers may change it. */
+export interface DivertedSend {
+  topic: string;
+  queueId: number;
+  sysFlag: number;
+  readonly producerGroup: string;
+  readonly properties: Map<string, string>;
+  reconsumeTimes: number;
+  readonly maxReconsumeTimes: number | undefined;
+  readonly bodyBytes: number;
+  readonly version: number;
+}
+
+/** What is known of a topic that was sent to; rebuilt when its configuration changes. */
+interface SendTopic {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly config: TopicConfig;
+  readonly queues: (StoreQueue | undefined)[];
+  readonly queueNumsMax: number;
+  readonly sysFlag: number;
+  readonly isRetry: boolean;
+}
+
+/** Topics remembered between sends; more are looked up again. */
+const TOPICS_MAX = 100_000;
+
+export class SendMessageHandler {
+  readonly #parts: SendParts;
+  readonly #topics = new Map<string, SendTopic>();
+  #recent: SendTopic | undefined;
+  readonly #input = new AppendInput();
+  readonly #properties = new SendProperties();
+  readonly #itemProperties = new SendProperties();
+  readonly #ownProperties: Buffer;
+  readonly #ownMap: readonly (readonly [string, string])[];
+
+  constructor(parts: SendParts) {
+    this.#parts = parts;
+    const { regionId, traceOn, brokerClusterName } = parts.settings;
+    this.#ownMap = [
+      ['MSG_REGION', regionId],
+      ['TRACE_ON', String(traceOn)],
+      ['CLUSTER', brokerClusterName],
+    ];
+    this.#ownProperties = Buffer.from(encodeProperties(this.#ownMap), 'utf8');
+    if (this.#ownProperties.length > OWN_PROPERTIES_BYTES_MAX) throw new Error('regionId and brokerClusterName are too long');
+  }
+
+  /** Forgets what is remembered of topics; to be called when a topic or the broker's permission changed. */
+  topicsChanged(): void {
+    this.#topics.clear();
+    this.#recent = undefined;
+  }
+
+  readonly handle = (view: RequestView, connection: RemotingConnection): void => {
+    const refused = this.#send(view, connection);
+    if (refused !== undefined && (view.flag & FLAG_ONEWAY) === 0) connection.answer(view.opaque, refused);
+  };
+
+  #send(view: RequestView, connection: RemotingConnection): Refusal | undefined {
+    const recent = this.#recent;
+    const known = recent !== undefined && view.equals(TOPIC, recent.bytes) ? recent : this.#topic(view);
+    if (!('queues' in known)) return known;
+    const { settings, refusals } = this.#parts;
+    if (settings.startAcceptSendRequestTimeStamp > 0 && this.#parts.nowMs() < settings.startAcceptSendRequestTimeStamp)
+      return refusals.notYet(settings.startAcceptSendRequestTimeStamp);
+    if ((settings.brokerPermission & PERM_WRITE) === 0 && known.config.order) return refusals.brokerNotWritable();
+    let queueId = view.integer(QUEUE_ID, -1);
+    if (!(queueId < known.queueNumsMax)) return refusals.queueIllegal(queueId, known.config, connection.address);
+    if (queueId < 0) queueId = this.#parts.random(Math.max(1, known.config.writeQueueNums));
+    const properties = this.#properties;
+    if (!properties.read(view, PROPERTIES)) return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
+    if (view.boolean(BATCH)) return this.#sendBatch(view, connection, known, queueId);
+    if (properties.special || known.isRetry) return this.#sendSpecial(view, connection, known, queueId);
+    properties.append(this.#ownProperties);
+    if (properties.uniqueKeyStart < 0) properties.appendUniqueKey(this.#parts.uniqueKey());
+    return this.#append(view, connection, known, queueId, view.integer(SYS_FLAG, 0));
+  }
+
+  #append(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number, sysFlag: number): Refusal | undefined {
+    const input = this.#input;
+    const properties = this.#properties;
+    input.queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
+    input.flag = view.integer(FLAG, 0) | 0;
+    input.sysFlag = (sysFlag | topic.sysFlag) & ~SYS_FLAG_TRANSACTION_MASK;
+    input.bornTimestampMs = view.integer(BORN_TIMESTAMP, 0) || 0;
+    input.bornHost = this.#bornHost(connection);
+    input.reconsumeTimes = view.integer(RECONSUME_TIMES, 0) | 0;
+    input.body = view.bytes;
+    input.bodyStart = view.bodyStart;
+    input.bodyEnd = view.bodyEnd;
+    input.properties = properties.bytes;
+    input.propertiesStart = 0;
+    input.propertiesEnd = properties.length;
+    input.uniqueKeyStart = properties.uniqueKeyStart;
+    input.uniqueKeyEnd = properties.uniqueKeyEnd;
+    input.tagsCode = properties.tagsCode();
+    input.waits = properties.waits;
+    if ((view.flag & FLAG_ONEWAY) === 0) {
+      input.sink = this.#parts.reply;
+      input.token = connection;
+      input.opaque = view.opaque;
+    } else {
+      input.sink = undefined;
+      input.token = undefined;
+    }
+    const refused = this.#parts.append.append(input);
+    if (refused !== undefined) return this.#refusal(refused);
+    this.#parts.counted(input.queue, 1, view.bodyEnd - view.bodyStart);
+    return undefined;
+  }
+
+  #refusal(refused: AppendRefusal): Refusal {
+    const { refusals, reply } = this.#parts;
+    switch (refused.kind) {
+      case 'properties-too-long':
+        return refusals.illegal('properties', refused.bytes);
+      case 'body-too-long':
+        return refusals.illegal('body', refused.bytes);
+      case 'busy':
+        return refusals.busy(refused.cause);
+      default:
+        return reply.notStored();
+    }
+  }
+
+  /** The address bytes of a connection, made once. */
+  #bornHost(connection: RemotingConnection): Buffer {
+    const known = connection.attachment;
+    if (known instanceof Buffer) return known;
+    const bytes = encodeHost(connection.remote);
+    connection.attachment = bytes;
+    return bytes;
+  }
+
+  #queue(topic: SendTopic, queueId: number): StoreQueue {
+    const queue = this.#parts.queue(topic.name, queueId);
+    topic.queues[queueId] = queue;
+    return queue;
+  }
+
+  /** Finds (or creates) the topic of a request, or says why it may not be sent to (broker.md 6.1, steps 6 and 7). */
+  #topic(view: RequestView): SendTopic | Refusal {
+    const name = view.text(TOPIC);
+    const { refusals } = this.#parts;
+    if (name === undefined) return refusals.topicMissing();
+    const known = this.#topics.get(name);
+    if (known !== undefined) {
+      this.#recent = known;
+      return known;
+    }
+    const problem = topicNameProblem(name);
+    if (problem !== undefined) return refusals.topicName(problem);
+    if (isNoSendTopic(name)) return refusals.topicForbidden(name);
+    const config =
+      this.#parts.topic(name) ??
+      this.#parts.createTopic({
+        topic: name,
+        defaultTopic: view.text(DEFAULT_TOPIC) ?? '',
+        queueNums: view.integer(DEFAULT_TOPIC_QUEUE_NUMS, DEFAULT_QUEUE_NUMS),
+        unitMode: view.boolean(UNIT_MODE),
+      });
+    if (config === undefined) return refusals.topicNotExist(name);
+    const topic = this.#remember(name, config);
+    this.#recent = topic;
+    return topic;
+  }
+
+  #remember(name: string, config: TopicConfig): SendTopic {
+    const topic: SendTopic = {
+      name,
+      bytes: Buffer.from(name, 'utf8'),
+      config,
+      queues: [],
+      queueNumsMax: Math.max(config.writeQueueNums, config.readQueueNums),
+      sysFlag: config.topicFilterType === 'MULTI_TAG' ? SYS_FLAG_MULTI_TAGS : 0,
+      isRetry: name.startsWith(RETRY_PREFIX) || name.startsWith(DLQ_PREFIX),
+    };
+    if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  /** A message with properties that the broker acts on, or to a retry topic. */
+  #sendSpecial(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number): Refusal | undefined {
+    const map = parseProperties(this.#properties.text());
+    map.delete('POP_CK');
+    for (const [name, value] of this.#ownMap) map.set(name, value);
+    if ((map.get('UNIQ_KEY') ?? '').length === 0) map.set('UNIQ_KEY', this.#parts.uniqueKey());
+    const diverted: DivertedSend = {
+      topic: topic.name,
+      queueId,
+      sysFlag: view.integer(SYS_FLAG, 0),
+      producerGroup: view.text(PRODUCER_GROUP) ?? '',
+      properties: map,
+      reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
+      maxReconsumeTimes: view.has(MAX_RECONSUME_TIMES) ? view.integer(MAX_RECONSUME_TIMES, 0) : undefined,
+      bodyBytes: view.bodyEnd - view.bodyStart,
+      version: view.version,
+    };
+    const outcome = this.#parts.divert?.(diverted);
+    if (outcome !== undefined) return outcome === 'taken' ? undefined : outcome;
+    let target = topic;
+    if (diverted.topic !== topic.name) {
+      const config = this.#parts.topic(diverted.topic);
+      if (config === undefined) return this.#parts.refusals.topicNotExist(diverted.topic);
+      target = this.#topics.get(diverted.topic) ?? this.#remember(diverted.topic, config);
+    }
+    this.#properties.set(encodeProperties(map));
+    return this.#append(view, connection, target, diverted.queueId, diverted.sysFlag);
+  }
+
+  /** Several messages of one queue (broker.md 6.2). Each becomes a record of its own with what its client encoded. */
+  #sendBatch(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number): Refusal | undefined {
+    const { refusals, settings, append } = this.#parts;
+    if (topic.isRetry) return refusals.batchToRetry(topic.name);
+    const bodyBytes = view.bodyEnd - view.bodyStart;
+    const sysFlag = view.integer(SYS_FLAG, 0);
+    if (bodyBytes > settings.maxMessageSize) return refusals.illegal('body', bodyBytes);
+    if ((sysFlag & SYS_FLAG_TRANSACTION_MASK) !== 0 || parseProperties(this.#properties.text()).has('DELAY')) return refusals.batchKind();
+    let items: BatchItem[];
+    try {
+      items = decodeBatch(view.bytes, view.bodyStart, view.bodyEnd);
+    } catch (error) {
+      if (!(error instanceof BatchError)) throw error;
+      return refusals.batchBody(error.message);
+    }
+    if (items.length === 0) return refusals.batchBody('the batch is empty');
+    const waits = this.#properties.waits;
+    const inputs = items.map((item) => this.#batchInput(view, connection, topic, queueId, item, sysFlag, waits));
+    if ((view.flag & FLAG_ONEWAY) === 0) {
+      const last = inputs[inputs.length - 1] as AppendInput;
+      last.sink = this.#parts.reply;
+      last.token = { connection, count: inputs.length } satisfies BatchReply;
+      last.opaque = view.opaque;
+    }
+    const refused = append.appendBatch(inputs);
+    if (refused !== undefined) return this.#refusal(refused);
+    this.#parts.counted((inputs[0] as AppendInput).queue, inputs.length, bodyBytes);
+    return undefined;
+  }
+
+  #batchInput(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number, item: BatchItem, sysFlag: number, waits: boolean): AppendInput {
+    const input = new AppendInput();
+    const properties = this.#itemProperties;
+    properties.scan(view.bytes, item.propertiesStart, item.propertiesEnd);
+    input.queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
+    input.flag = item.flag;
+    input.sysFlag = sysFlag | topic.sysFlag;
+    input.bornTimestampMs = view.integer(BORN_TIMESTAMP, 0) || 0;
+    input.bornHost = this.#bornHost(connection);
+    input.reconsumeTimes = view.integer(RECONSUME_TIMES, 0) | 0;
+    input.body = view.bytes;
+    input.bodyStart = item.bodyStart;
+    input.bodyEnd = item.bodyEnd;
+    input.properties = view.bytes;
+    input.propertiesStart = item.propertiesStart;
+    input.propertiesEnd = item.propertiesEnd;
+    input.tagsCode = properties.tagsCode();
+    input.isBatchItem = true;
+    input.waits = waits;
+    return input;
+  }
+}

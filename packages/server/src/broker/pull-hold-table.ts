@@ -1,0 +1,131 @@
+/**
+ * Pulls that wait for a message (broker.md 11). Each waits on its queue object, so an arrival costs nothing for queues
+ * that nobody waits on; deadlines stand in buckets of 100 ms, so ten thousand held pulls cost no scan.
+ */
+import type { Cancel, Clock } from '@perigee/core/platform/ports';
+import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import type { RowFilter } from '../store/message-reader.ts';
+import type { QueueArrival, StoreQueue } from '../store/store-queue.ts';
+
+/** Pulls held at once; more are answered "nothing new" right away. */
+export const HELD_PULLS_MAX = 200_000;
+const BUCKET_MS = 100;
+
+/** A pull as it is looked at again. */
+export interface HeldPull {
+  readonly connection: RemotingConnection;
+  readonly queue: StoreQueue;
+  readonly queueOffset: number;
+  readonly rowFilter: RowFilter | undefined;
+  readonly deadlineMs: number;
+  /** Left the table (answered, or its connection is gone). */
+  done: boolean;
+}
+
+class QueueHolds implements QueueArrival {
+  readonly #table: PullHoldTable;
+  pulls: HeldPull[] = [];
+
+  constructor(table: PullHoldTable) {
+    this.#table = table;
+  }
+
+  arrived(queue: StoreQueue, queueOffset: number, tagsCode: number): void {
+    const waiting = this.pulls;
+    let kept = 0;
+    for (const pull of waiting) {
+      if (pull.done) continue;
+      const wakes = queueOffset >= pull.queueOffset && (pull.rowFilter === undefined || pull.rowFilter(tagsCode | 0, true));
+      if (wakes) this.#table.wake(pull);
+      else waiting[kept++] = pull;
+    }
+    waiting.length = kept;
+    if (kept === 0) queue.arrival = undefined;
+  }
+}
+
+export class PullHoldTable {
+  readonly #clock: Clock;
+  readonly #run: (pull: HeldPull) => void;
+  readonly #scheduleTurn: () => void;
+  readonly #buckets = new Map<number, HeldPull[]>();
+  #nextBucket: number;
+  #ready: HeldPull[] = [];
+  #count = 0;
+  #cancel: Cancel | undefined;
+
+  /** `run` looks at a pull again and answers it, whatever it finds. */
+  constructor(clock: Clock, run: (pull: HeldPull) => void, scheduleTurn: () => void) {
+    this.#clock = clock;
+    this.#run = run;
+    this.#scheduleTurn = scheduleTurn;
+    this.#nextBucket = Math.floor(clock.monotonicMs() / BUCKET_MS);
+  }
+
+  start(): void {
+    this.#nextBucket = Math.floor(this.#clock.monotonicMs() / BUCKET_MS);
+    this.#cancel = this.#clock.every(BUCKET_MS, () => this.#expire());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  /** Pulls held now. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** Holds a pull; false when too many are held already. */
+  hold(pull: HeldPull): boolean {
+    if (this.#count >= HELD_PULLS_MAX) return false;
+    this.#count++;
+    const arrival = pull.queue.arrival;
+    const holds = arrival instanceof QueueHolds ? arrival : new QueueHolds(this);
+    holds.pulls.push(pull);
+    pull.queue.arrival = holds;
+    const number = Math.floor(pull.deadlineMs / BUCKET_MS) + 1;
+    const bucket = this.#buckets.get(number);
+    if (bucket === undefined) this.#buckets.set(number, [pull]);
+    else bucket.push(pull);
+    return true;
+  }
+
+  /** Takes a pull out to be looked at again at the end of this turn. */
+  wake(pull: HeldPull): void {
+    if (pull.done) return;
+    pull.done = true;
+    this.#count--;
+    this.#ready.push(pull);
+    this.#scheduleTurn();
+  }
+
+  /** Work of a turn's end: answers the pulls that were woken in it. */
+  runReady(): void {
+    while (this.#ready.length > 0) {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const pull of ready) if (!pull.connection.closed) this.#run(pull);
+    }
+  }
+
+  #expire(): void {
+    const nowBucket = Math.floor(this.#clock.monotonicMs() / BUCKET_MS);
+    for (; this.#nextBucket <= nowBucket; this.#nextBucket++) {
+      const bucket = this.#buckets.get(this.#nextBucket);
+      if (bucket === undefined) continue;
+      this.#buckets.delete(this.#nextBucket);
+      for (const pull of bucket) this.#leave(pull);
+    }
+  }
+
+  #leave(pull: HeldPull): void {
+    if (pull.done) return;
+    const holds = pull.queue.arrival;
+    if (holds instanceof QueueHolds) {
+      holds.pulls = holds.pulls.filter((other) => other !== pull);
+      if (holds.pulls.length === 0) pull.queue.arrival = undefined;
+    }
+    this.wake(pull);
+  }
+}

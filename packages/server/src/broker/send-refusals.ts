@@ -1,0 +1,142 @@
+/** Every refusal of a send (broker.md 6), declared once: Apache's text, then cause, measured value and remedy. */
+import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+
+export const FAQ = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.';
+const PROPERTIES_BYTES_MAX = 32_767;
+
+export interface SendRefusalSettings {
+  readonly brokerIP1: string;
+  readonly maxMessageSize: number;
+  readonly autoCreateTopicEnable: boolean;
+}
+
+/** `TopicConfig [...]` as Apache prints it. */
+export function topicConfigText(config: TopicConfig): string {
+  const perm = `${config.perm & 4 ? 'R' : '-'}${config.perm & 2 ? 'W' : '-'}${config.perm & 1 ? 'X' : '-'}`;
+  const attributes = [...config.attributes].map(([key, value]) => `${key}=${value}`).join(', ');
+  return `TopicConfig [topicName=${config.topicName}, readQueueNums=${config.readQueueNums}, writeQueueNums=${config.writeQueueNums}, perm=${perm}, topicFilterType=${config.topicFilterType}, topicSysFlag=${config.topicSysFlag}, order=${config.order}, attributes={${attributes}}]`;
+}
+
+/** `yyyy-MM-dd HH:mm:ss,SSS` in UTC. */
+function timeText(timestampMs: number): string {
+  return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' }).format(timestampMs) + `,${String(timestampMs % 1000).padStart(3, '0')}`;
+}
+
+export class SendRefusals {
+  readonly #settings: SendRefusalSettings;
+  readonly #ext: Readonly<Record<string, string>>;
+
+  /** `ext`: what every answer to a send carries. */
+  constructor(settings: SendRefusalSettings, ext: Readonly<Record<string, string>>) {
+    this.#settings = settings;
+    this.#ext = ext;
+  }
+
+  topicMissing(): Refusal {
+    return refusal({ slug: 'topic-blank', code: ResponseCode.INVALID_PARAMETER, legacy: 'The specified topic is blank.', remedy: 'set the topic of the message', ext: this.#ext });
+  }
+
+  topicName(problem: string): Refusal {
+    return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem, remedy: 'rename the topic', ext: this.#ext });
+  }
+
+  topicForbidden(topic: string): Refusal {
+    return refusal({
+      slug: 'topic-not-for-clients',
+      code: ResponseCode.NO_PERMISSION,
+      legacy: `Sending message to topic[${topic}] is forbidden.`,
+      cause: 'the topic belongs to the broker itself',
+      remedy: 'send to a topic of your own',
+      ext: this.#ext,
+    });
+  }
+
+  topicNotExist(topic: string): Refusal {
+    const auto = this.#settings.autoCreateTopicEnable;
+    return refusal({
+      slug: 'topic-not-exist',
+      code: ResponseCode.TOPIC_NOT_EXIST,
+      legacy: `topic[${topic}] not exist, apply first please!${FAQ}`,
+      cause: auto ? 'the template topic that the client named does not allow topics to be created from it' : 'autoCreateTopicEnable is false on this broker',
+      remedy: `create it: mqadmin updateTopic -t ${topic} -b ${this.#settings.brokerIP1}:<port>`,
+      ext: this.#ext,
+    });
+  }
+
+  queueIllegal(queueId: number, config: TopicConfig, producer: string): Refusal {
+    return refusal({
+      slug: 'queue-illegal',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: `request queueId[${queueId}] is illegal, ${topicConfigText(config)} Producer: ${producer}`,
+      measured: `queues 0 to ${Math.max(config.writeQueueNums, config.readQueueNums) - 1} exist`,
+      remedy: 'refresh the route, or raise the queue numbers of the topic',
+      ext: this.#ext,
+    });
+  }
+
+  brokerNotWritable(): Refusal {
+    return refusal({
+      slug: 'broker-not-writable',
+      code: ResponseCode.NO_PERMISSION,
+      legacy: `the broker[${this.#settings.brokerIP1}] sending message is forbidden`,
+      cause: 'brokerPermission has no write bit and the topic is ordered',
+      remedy: 'set brokerPermission=6 or send to another broker',
+      ext: this.#ext,
+    });
+  }
+
+  notYet(startMs: number): Refusal {
+    return refusal({
+      slug: 'broker-not-yet-in-service',
+      code: ResponseCode.SYSTEM_ERROR,
+      legacy: `broker unable to service, until ${timeText(startMs)}`,
+      cause: 'startAcceptSendRequestTimeStamp lies in the future',
+      ext: this.#ext,
+    });
+  }
+
+  /** A body or properties that are too long, or properties that cannot be read. */
+  illegal(what: 'body' | 'properties', bytes: number): Refusal {
+    const max = what === 'body' ? this.#settings.maxMessageSize : PROPERTIES_BYTES_MAX;
+    return this.#messageIllegal({
+      slug: what === 'body' ? 'message-too-large' : 'properties-too-long',
+      measured: `${what} of ${bytes} bytes, allowed are ${max}`,
+      remedy: what === 'body' ? 'raise maxMessageSize on broker and client, compress, or split the message' : 'shorten the properties',
+    });
+  }
+
+  #messageIllegal(more: Pick<RefusalParts, 'slug' | 'cause' | 'measured' | 'remedy'>): Refusal {
+    return refusal({
+      code: ResponseCode.MESSAGE_ILLEGAL,
+      legacy: `the message is illegal, maybe msg body or properties length not matched. msg body length limit ${this.#settings.maxMessageSize}B, msg properties length limit 32KB.`,
+      ext: this.#ext,
+      ...more,
+    });
+  }
+
+  busy(cause: string): Refusal {
+    return refusal({
+      slug: 'broker-busy',
+      code: ResponseCode.SYSTEM_BUSY,
+      legacy: '[PC_SYNCHRONIZED]broker busy, start flow control for a while',
+      cause,
+      remedy: 'send again after a while, or to another broker',
+      ext: this.#ext,
+    });
+  }
+
+  batchToRetry(topic: string): Refusal {
+    return refusal({ slug: 'batch-to-retry-topic', code: ResponseCode.MESSAGE_ILLEGAL, legacy: `batch request does not support retry group ${topic}`, ext: this.#ext });
+  }
+
+  /** A batch that is transactional or delayed. */
+  batchKind(): Refusal {
+    return this.#messageIllegal({ slug: 'batch-kind', cause: 'a batch can be neither transactional nor delayed', remedy: 'send the messages one by one' });
+  }
+
+  batchBody(problem: string): Refusal {
+    return this.#messageIllegal({ slug: 'batch-body', cause: problem });
+  }
+}

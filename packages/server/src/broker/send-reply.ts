@@ -1,0 +1,169 @@
+/**
+ * Answers sends when the store says what became of them. The reply is written from a template into the connection's
+ * output buffer: no object, no JSON.stringify (DESIGN 5).
+ */
+import { writeInt32 } from '@perigee/core/kit/bytes';
+import { encodeOffsetMsgId, writeOffsetMsgId } from '@perigee/core/message/message-id';
+import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
+import { refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { type AppendRing, type AppendSink, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, PUT_FAILED, type PutStatus, SLAVE_NOT_AVAILABLE } from '../store/append-ring.ts';
+
+const CODES: Readonly<Record<number, number>> = {
+  [FLUSH_DISK_TIMEOUT]: ResponseCode.FLUSH_DISK_TIMEOUT,
+  [FLUSH_SLAVE_TIMEOUT]: ResponseCode.FLUSH_SLAVE_TIMEOUT,
+  [SLAVE_NOT_AVAILABLE]: ResponseCode.SLAVE_NOT_AVAILABLE,
+};
+
+/** Fixed parts, all digits and a unique key fit in this. */
+const REPLY_BYTES_MAX = 640;
+/** Longest UNIQ_KEY written by the template; longer ones (nobody makes them) are left out of the reply. */
+const UNIQUE_KEY_BYTES_MAX = 128;
+
+/** Writes a non-negative integer in decimal; answers the position after it. */
+export function writeDecimal(target: Buffer, at: number, value: number): number {
+  if (value < 10) {
+    target[at] = 48 + value;
+    return at + 1;
+  }
+  let digits = 1;
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const next = Math.floor(rest / 10);
+    target[i] = 48 + rest - next * 10;
+    rest = next;
+  }
+  return at + digits;
+}
+
+function writeBytes(target: Buffer, at: number, source: Buffer): number {
+  for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;
+  return at + source.length;
+}
+
+/** A batch's part of the reply, made when it was appended. */
+export interface BatchReply {
+  readonly connection: RemotingConnection;
+  readonly count: number;
+}
+
+export class SendReply implements AppendSink {
+  readonly #storeHost: Buffer;
+  readonly #ext: Readonly<Record<string, string>>;
+  readonly #head: Buffer;
+  readonly #diskUse: () => { commitLog: number; consumeQueue: number };
+  readonly #failureCause: () => string;
+  readonly #queueId = Buffer.from('","queueId":"');
+  readonly #queueOffset = Buffer.from('","queueOffset":"');
+  readonly #transactionId = Buffer.from('","transactionId":"');
+  readonly #opaque = Buffer.from('"},"flag":1,"language":"OTHER","opaque":');
+  readonly #tail = Buffer.from(`,"serializeTypeCurrentRPC":"JSON","version":${VERSION_ORDINAL}}`);
+
+  /** `storeHost` as in records; `ext`: what every answer to a send carries (MSG_REGION, TRACE_ON). */
+  constructor(
+    storeHost: Buffer,
+    ext: Readonly<Record<string, string>>,
+    diskUse: () => { commitLog: number; consumeQueue: number },
+    failureCause: () => string,
+  ) {
+    this.#storeHost = storeHost;
+    this.#ext = ext;
+    this.#diskUse = diskUse;
+    this.#failureCause = failureCause;
+    const region = JSON.stringify(ext).slice(1, -1);
+    this.#head = Buffer.from(`,"extFields":{${region},"msgId":"`);
+  }
+
+  settled(ring: AppendRing, slot: number, status: PutStatus): void {
+    const token = ring.token[slot] as RemotingConnection | BatchReply;
+    if ('count' in token) {
+      this.#answerBatch(ring, slot, status, token);
+      return;
+    }
+    if (token.closed) return;
+    if (status === PUT_FAILED) token.answer(ring.opaque[slot] as number, this.notStored());
+    else this.#answerOne(ring, slot, status, token);
+  }
+
+  #answerOne(ring: AppendRing, slot: number, status: PutStatus, connection: RemotingConnection): void {
+    const { output } = connection;
+    output.ensure(REPLY_BYTES_MAX);
+    const target = output.bytes;
+    const start = output.length;
+    let at = start + 8;
+    // {"code":
+    target[at] = 0x7b;
+    target[at + 1] = 0x22;
+    target[at + 2] = 0x63;
+    target[at + 3] = 0x6f;
+    target[at + 4] = 0x64;
+    target[at + 5] = 0x65;
+    target[at + 6] = 0x22;
+    target[at + 7] = 0x3a;
+    at = writeDecimal(target, at + 8, status === 0 ? 0 : CODES[status]!);
+    at = writeBytes(target, at, this.#head);
+    at = writeOffsetMsgId(target, at, this.#storeHost, ring.physicalOffset[slot] as number);
+    at = writeBytes(target, at, this.#queueId);
+    at = writeDecimal(target, at, ring.queue[slot]!.queueId);
+    at = writeBytes(target, at, this.#queueOffset);
+    at = writeDecimal(target, at, ring.queueOffset[slot] as number);
+    const keyLength = ring.uniqueKeyLength[slot] as number;
+    const keyAt = ring.uniqueKeyAt[slot] as number;
+    if (keyAt >= 0 && keyLength <= UNIQUE_KEY_BYTES_MAX) {
+      at = writeBytes(target, at, this.#transactionId);
+      const bytes = ring.block[slot]!.bytes;
+      const from = (ring.propertiesAt[slot] as number) + keyAt;
+      for (let i = 0; i < keyLength; i++) target[at + i] = bytes[from + i]!;
+      at += keyLength;
+    }
+    at = writeBytes(target, at, this.#opaque);
+    const opaque = ring.opaque[slot] as number;
+    if (opaque < 0) {
+      target[at++] = 0x2d;
+      at = writeDecimal(target, at, -opaque);
+    } else at = writeDecimal(target, at, opaque);
+    at = writeBytes(target, at, this.#tail);
+    writeInt32(target, start, at - start - 4);
+    writeInt32(target, start + 4, at - start - 8);
+    output.length = at;
+    connection.markOutput();
+  }
+
+  #answerBatch(ring: AppendRing, slot: number, status: PutStatus, batch: BatchReply): void {
+    const { connection, count } = batch;
+    if (connection.closed) return;
+    const opaque = ring.opaque[slot] as number;
+    if (status === PUT_FAILED) {
+      connection.answer(opaque, this.notStored());
+      return;
+    }
+    // The entries of a batch stand side by side in the ring; this is the last one.
+    const ids: string[] = [];
+    for (let back = count - 1; back >= 0; back--) ids.push(encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[(slot - back) & ring.mask] as number));
+    connection.answer(opaque, {
+      code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
+      ext: {
+        ...this.#ext,
+        msgId: ids.join(','),
+        queueId: String(ring.queue[slot]!.queueId),
+        queueOffset: String((ring.queueOffset[slot] as number) - count + 1),
+      },
+    });
+  }
+
+  /** The disk did not take the message. */
+  notStored(): ReturnType<typeof refusal> {
+    const use = this.#diskUse();
+    const ratio = (value: number): string => value.toFixed(2).padStart(5);
+    return refusal({
+      slug: 'store-not-writable',
+      code: ResponseCode.SERVICE_NOT_AVAILABLE,
+      legacy: `service not available now. It may be caused by one of the following reasons: the broker's disk is full [CL: ${ratio(use.commitLog)} CQ: ${ratio(use.consumeQueue)} INDEX: ${ratio(use.consumeQueue)}], messages are put to the slave, message store has been shut down, etc.`,
+      cause: this.#failureCause(),
+      remedy: 'free space on the partition of storePathRootDir; sends go on by themselves when there is room',
+      ext: this.#ext,
+    });
+  }
+}

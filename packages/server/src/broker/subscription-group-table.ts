@@ -1,0 +1,182 @@
+/** Subscription groups and what they may not read (broker.md 5). */
+import type { Clock, Log } from '@perigee/core/platform/ports';
+import { type DataVersion, sameDataVersion } from '@perigee/core/protocol/bodies/data-version';
+import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
+import {
+  newSubscriptionGroup,
+  readSubscriptionGroups,
+  type SubscriptionGroupConfig,
+  type SubscriptionGroups,
+  subscriptionGroupsValue,
+} from '@perigee/core/protocol/bodies/subscription-group';
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { GROUP_ATTRIBUTES, mergeAttributes } from './attributes.ts';
+import { BUILT_IN_GROUPS, groupNameProblem, SYSTEM_GROUP_PREFIX } from './names.ts';
+import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
+import { QUEUES_PER_TOPIC_MAX } from './topic-table.ts';
+
+/** Groups of one broker; a client that invents names must not fill the memory. */
+export const GROUPS_MAX = 1_000_000;
+/** Bit 2 of the forbidden table: the group may not read the topic. */
+export const FORBIDDEN_READ = 4;
+
+export interface GroupSettings {
+  readonly autoCreateSubscriptionGroup: boolean;
+  readonly enableCreateSysGroup: boolean;
+  readonly enableSplitMetadata: boolean;
+}
+
+/** Group name → settings, with the file `subscriptionGroup.json`. Everything but writing the file is synchronous. */
+export class SubscriptionGroupTable {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #settings: GroupSettings;
+  readonly #file: TableFile;
+  readonly #groups = new Map<string, SubscriptionGroupConfig>();
+  readonly #forbidden = new Map<string, Map<string, number>>();
+  #version: DataVersion;
+
+  constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: GroupSettings, file: ConfigText) {
+    this.#clock = platform.clock;
+    this.#log = platform.log;
+    this.#settings = settings;
+    this.#file = new TableFile(platform, file, 'subscriptionGroup.json', () => this.#render());
+    this.#version = { counter: 0, stateVersion: 0, timestamp: this.#clock.wallMs() };
+    for (const name of BUILT_IN_GROUPS) this.#groups.set(name, newSubscriptionGroup(name));
+  }
+
+  /** Reads subscriptionGroup.json over the built-in groups. Throws BodyError for a file that is not one. */
+  load(): void {
+    const text = this.#file.load();
+    if (text === undefined) return;
+    const root = JsonShape.parse(text, 'subscriptionGroup.json');
+    const loaded = readSubscriptionGroups(root);
+    for (const [name, config] of loaded.subscriptionGroupTable) this.#groups.set(name, config);
+    for (const [group, bits] of loaded.forbiddenTable) this.#forbidden.set(group, new Map(bits));
+    if (!root.field('dataVersion').absent) this.#version = loaded.dataVersion;
+  }
+
+  /** The group as it is; nothing is created. */
+  group(name: string): SubscriptionGroupConfig | undefined {
+    return this.#groups.get(name);
+  }
+
+  /** The group, created with default settings where that is allowed (broker.md 5). */
+  findOrCreate(name: string): SubscriptionGroupConfig | undefined {
+    const known = this.#groups.get(name);
+    if (known !== undefined) return known;
+    const maySystem = name.startsWith(SYSTEM_GROUP_PREFIX) && this.#settings.enableCreateSysGroup;
+    if (!this.#settings.autoCreateSubscriptionGroup && !maySystem) return undefined;
+    if (groupNameProblem(name) !== undefined || this.#groups.size >= GROUPS_MAX) return undefined;
+    const created = newSubscriptionGroup(name);
+    this.#log.info('subscription group created on demand', { group: name });
+    this.#groups.set(name, created);
+    this.#changed();
+    return created;
+  }
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  get dataVersion(): DataVersion {
+    return this.#version;
+  }
+
+  /** Resolves when all changes are in the file; with the error when writing failed. */
+  settled(): Promise<Error | undefined> {
+    return this.#file.settled();
+  }
+
+  /** UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. */
+  update(config: SubscriptionGroupConfig): Refusal | undefined {
+    const refused = this.check(config);
+    if (refused !== undefined) return refused;
+    const known = this.#groups.get(config.groupName);
+    const merged = mergeAttributes({
+      current: known?.attributes,
+      change: config.attributes,
+      rules: GROUP_ATTRIBUTES,
+      // Apache's message says "topic" for groups too.
+      what: 'topic',
+    });
+    if ('problem' in merged) return refusal({ slug: 'group-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
+    this.#groups.set(config.groupName, { ...config, attributes: merged.attributes });
+    this.#changed();
+    return undefined;
+  }
+
+  /** The checks of {@link update} that look at the request alone; nothing is changed. */
+  check(config: SubscriptionGroupConfig): Refusal | undefined {
+    const problem = groupNameProblem(config.groupName);
+    if (problem !== undefined) return refusal({ slug: 'group-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem });
+    if (config.retryQueueNums < 0 || config.retryQueueNums > QUEUES_PER_TOPIC_MAX)
+      return refusal({
+        slug: 'queue-nums',
+        code: ResponseCode.INVALID_PARAMETER,
+        legacy: `The retry queue number of group ${config.groupName} is out of range.`,
+        measured: `${config.retryQueueNums}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
+      });
+    if (this.#groups.size >= GROUPS_MAX && !this.#groups.has(config.groupName))
+      return refusal({
+        slug: 'too-many-groups',
+        code: ResponseCode.SYSTEM_ERROR,
+        legacy: 'create subscription group failed',
+        measured: `${this.#groups.size} groups, at most ${GROUPS_MAX}`,
+      });
+    return undefined;
+  }
+
+  /** Deletes a group and what is forbidden to it. Answers whether it was there. */
+  remove(name: string): boolean {
+    const hadForbidden = this.#forbidden.delete(name);
+    const removed = this.#groups.delete(name);
+    if (removed || hadForbidden) this.#changed();
+    if (removed) this.#log.info('subscription group deleted', { group: name });
+    return removed;
+  }
+
+  /** True when the group may not read the topic. */
+  isReadForbidden(group: string, topic: string): boolean {
+    if (this.#forbidden.size === 0) return false;
+    return ((this.#forbidden.get(group)?.get(topic) ?? 0) & FORBIDDEN_READ) !== 0;
+  }
+
+  /** Allows or forbids reading. Unlike Apache's, allowing one topic leaves what is said about the group's other topics. */
+  setReadable(group: string, topic: string, readable: boolean): void {
+    const bits = this.#forbidden.get(group) ?? new Map<string, number>();
+    const old = bits.get(topic) ?? 0;
+    const now = readable ? old & ~FORBIDDEN_READ : old | FORBIDDEN_READ;
+    if (now === old) return;
+    if (now > 0) bits.set(topic, now);
+    else bits.delete(topic);
+    if (bits.size > 0) this.#forbidden.set(group, bits);
+    else this.#forbidden.delete(group);
+    this.#changed();
+  }
+
+  /** The groups of a dump in pages, or all, with what is forbidden to them. */
+  page(request: PageRequest): SubscriptionGroups {
+    const asked = this.#settings.enableSplitMetadata ? request : { seq: undefined, max: undefined, version: undefined };
+    const table = new Map<string, SubscriptionGroupConfig>();
+    const forbiddenTable = new Map<string, ReadonlyMap<string, number>>();
+    for (const name of pageOf(this.#groups.keys(), asked, (version) => sameDataVersion(version, this.#version))) {
+      table.set(name, this.#groups.get(name) as SubscriptionGroupConfig);
+      const bits = this.#forbidden.get(name);
+      if (bits !== undefined) forbiddenTable.set(name, bits);
+    }
+    return { dataVersion: this.#version, forbiddenTable, subscriptionGroupTable: table };
+  }
+
+  #changed(): void {
+    this.#version = nextVersion(this.#version, this.#clock.wallMs());
+    this.#file.changed();
+  }
+
+  #render(): string {
+    const groups = { dataVersion: this.#version, forbiddenTable: this.#forbidden, subscriptionGroupTable: this.#groups };
+    return stringifyJavaJson(subscriptionGroupsValue(groups), 'pretty');
+  }
+}

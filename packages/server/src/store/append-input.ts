@@ -1,0 +1,49 @@
+import type { RecordSource } from '@perigee/core/message/record';
+import type { AppendSink } from './append-ring.ts';
+import type { StoreQueue } from './store-queue.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * A message to append. One instance is filled again and again by its producer: `append` copies what it needs before it
+ * returns. Byte ranges may lie in a receive buffer.
+ */
+export class AppendInput implements RecordSource {
+  queue!: StoreQueue;
+  flag = 0;
+  /** The host bits are set when the record is encoded. */
+  sysFlag = 0;
+  bornTimestampMs = 0;
+  /** Address (4 or 16 bytes) and port (4 bytes) of the sender. */
+  bornHost: Buffer = NOTHING;
+  reconsumeTimes = 0;
+  preparedTransactionOffset = 0;
+  body: Buffer = NOTHING;
+  bodyStart = 0;
+  bodyEnd = 0;
+  /** Properties as stored (U+0001, U+0002 bytes), the broker's own included. */
+  properties: Buffer = NOTHING;
+  propertiesStart = 0;
+  propertiesEnd = 0;
+  /** Position of the value of UNIQ_KEY within `properties`, absolute; -1 without one. */
+  uniqueKeyStart = -1;
+  uniqueKeyEnd = -1;
+  /** ConsumeQueue tagsCode: Java hash of TAGS, 0 without, or a deliver time (ms). */
+  tagsCode = 0;
+  /** True for an item of a classic batch (its property CRC gets no separator, store.md 3.3). */
+  isBatchItem = false;
+  /** False when the sender does not wait for disk and replicas (property WAIT). */
+  waits = true;
+  sink: AppendSink | undefined = undefined;
+  token: unknown = undefined;
+  opaque = 0;
+
+  // Set by `append`.
+  queueId = 0;
+  topic: Buffer = NOTHING;
+  queueOffset = 0;
+  physicalOffset = 0;
+  storeTimestampMs = 0;
+  storeHost: Buffer = NOTHING;
+  trailerBytes = 0;
+}

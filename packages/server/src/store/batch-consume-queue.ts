@@ -1,0 +1,275 @@
+/**
+ * One queue of a topic with `queue.type=BatchCQ` (store.md 4.2): a row stands for a whole inner batch. Files are below
+ * `batchconsumequeue/`, names are byte positions, the first row is always at 0. {@link RowsView} has the layout.
+ *
+ * Such topics are rare, so rows are written straight into the page cache.
+ */
+import { readInt16, readInt32, readInt64, writeInt16, writeInt32, writeInt64 } from '@perigee/core/kit/bytes';
+import type { ConsumeQueueContext, ConsumeQueueOptions } from './consume-queue.ts';
+import { BATCH_CONSUME_QUEUE_UNIT_BYTES, ROWS_READ_MAX, type RowsView } from './queue-rows.ts';
+import { SegmentFiles } from './segment-files.ts';
+
+const UNIT = BATCH_CONSUME_QUEUE_UNIT_BYTES;
+const SCAN_ROWS = 1600;
+const NOT_COMPACTED = -1;
+
+export interface BatchRow {
+  /** Queue offset of the first message (INNER_BASE, else the record's queue offset). */
+  readonly baseQueueOffset: number;
+  /** Messages in the record (INNER_NUM, else 1). */
+  readonly messageCount: number;
+  readonly physicalOffset: number;
+  readonly sizeBytes: number;
+  readonly tagsCode: number;
+  readonly storeTimestampMs: number;
+}
+
+export class BatchConsumeQueue {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly #files: SegmentFiles;
+  readonly #view: RowsView;
+  /** Rows, counted from position 0 of the queue's bytes. */
+  #firstRow = 0;
+  #endRow = 0;
+  /** Physical offset at which the newest row's record starts, -1 when there is none. */
+  #lastPhysicalOffset = -1;
+  #maxPhysicalOffset = -1;
+  #minQueueOffset = 0;
+  #maxQueueOffset = 0;
+  #syncedBytes = 0;
+  #needsSync = false;
+
+  constructor(context: ConsumeQueueContext, options: ConsumeQueueOptions) {
+    this.topic = options.topic;
+    this.queueId = options.queueId;
+    this.#view = context.view;
+    const fileBytes = Math.ceil(options.fileBytes / UNIT) * UNIT;
+    this.#files = new SegmentFiles(context.disk, context.openFiles, options.directory, fileBytes);
+  }
+
+  get minQueueOffset(): number {
+    return this.#minQueueOffset;
+  }
+
+  /** Queue offset after the last message of the newest row. */
+  get maxQueueOffset(): number {
+    return this.#maxQueueOffset;
+  }
+
+  /** End of the last record that has a row here, -1 when there is none. */
+  get maxPhysicalOffset(): number {
+    return this.#maxPhysicalOffset;
+  }
+
+  get rowCount(): number {
+    return this.#endRow - this.#firstRow;
+  }
+
+  /** Adds a row, in the page cache on return; false when the record has one already. */
+  appendRow(row: BatchRow): boolean {
+    if (row.physicalOffset <= this.#lastPhysicalOffset) {
+      return false;
+    }
+    // The row, then a row of zeros as end mark (see ConsumeQueue).
+    const bytes = Buffer.alloc(2 * UNIT);
+    writeInt64(bytes, 0, row.physicalOffset);
+    writeInt32(bytes, 8, row.sizeBytes);
+    writeInt64(bytes, 12, row.tagsCode);
+    writeInt64(bytes, 20, row.storeTimestampMs);
+    writeInt64(bytes, 28, row.baseQueueOffset);
+    writeInt16(bytes, 36, row.messageCount);
+    writeInt32(bytes, 38, NOT_COMPACTED);
+    const position = this.#endRow * UNIT;
+    const endsFile = (position + UNIT) % this.#files.segmentBytes === 0;
+    this.#files.writeNow(bytes, 0, endsFile ? UNIT : 2 * UNIT, position);
+    this.#needsSync = true;
+    if (this.#endRow === this.#firstRow) {
+      this.#minQueueOffset = row.baseQueueOffset;
+    }
+    this.#endRow++;
+    this.#lastPhysicalOffset = row.physicalOffset;
+    this.#maxPhysicalOffset = row.physicalOffset + row.sizeBytes;
+    this.#maxQueueOffset = row.baseQueueOffset + row.messageCount;
+    return true;
+  }
+
+  /** Shows up to `rowsMax` rows from the one that holds `queueOffset` on (or the next behind it); answers how many. */
+  readRows(queueOffset: number, rowsMax: number, into: RowsView): number {
+    into.unitBytes = UNIT;
+    into.count = 0;
+    if (queueOffset < 0 || queueOffset >= this.#maxQueueOffset) {
+      return 0;
+    }
+    const row = this.#firstRowWhere(this.#firstRow, (view) => view.queueOffset(0) + view.messageCount(0) > queueOffset);
+    return this.#read(row, Math.min(rowsMax, ROWS_READ_MAX), into);
+  }
+
+  /** Finds the files; {@link recover} has to follow. Throws StoreLoadError. */
+  load(): void {
+    this.#files.load();
+  }
+
+  /** Finds the end of the rows in the files. */
+  recover(exitWasClean: boolean): void {
+    const files = this.#files;
+    this.#firstRow = Math.ceil(files.minOffset / UNIT);
+    let end = this.#firstRow;
+    let last = -1;
+    const chunk = this.#view.scratch(SCAN_ROWS * UNIT);
+    scan: for (;;) {
+      const rows = Math.floor(files.readNow(chunk, 0, SCAN_ROWS * UNIT, end * UNIT) / UNIT);
+      for (let place = 0; place < rows; place++) {
+        const at = place * UNIT;
+        if (!isBatchRow(chunk, at) || readInt64(chunk, at) <= last) {
+          end += place;
+          break scan;
+        }
+        last = readInt64(chunk, at);
+      }
+      end += rows;
+      if (rows === 0) {
+        break;
+      }
+    }
+    this.#setEnd(end);
+    this.#syncedBytes = exitWasClean ? end * UNIT : 0;
+    this.#needsSync = !exitWasClean;
+    files.truncateAfter(end * UNIT);
+  }
+
+  /** Drops the rows of records that start at `physicalOffset` or behind it. */
+  truncateTo(physicalOffset: number): void {
+    const end = this.#firstRowWhere(this.#firstRow, (view) => view.physicalOffset(0) >= physicalOffset);
+    if (end === this.#endRow) {
+      return;
+    }
+    this.#setEnd(end);
+    this.#files.truncateAfter(end * UNIT);
+    if (this.#files.has(end * UNIT)) {
+      this.#files.writeNow(Buffer.alloc(UNIT), 0, UNIT, end * UNIT);
+    }
+    this.#syncedBytes = Math.min(this.#syncedBytes, end * UNIT);
+    this.#needsSync = true;
+  }
+
+  /** Recomputes {@link minQueueOffset} after the CommitLog lost its oldest part. */
+  correctMinOffset(commitLogMinOffset: number): void {
+    this.#firstRow = Math.max(this.#firstRow, Math.ceil(this.#files.minOffset / UNIT));
+    const row = this.#firstRowWhere(this.#firstRow, (view) => view.physicalOffset(0) >= commitLogMinOffset);
+    this.#minQueueOffset = this.#read(row, 1, this.#view) === 1 ? this.#view.queueOffset(0) : this.#maxQueueOffset;
+  }
+
+  /** Removes the files, but the last, that hold no row of a record still in the CommitLog; answers how many. */
+  async deleteExpired(commitLogMinOffset: number): Promise<number> {
+    let removed = 0;
+    while (this.#files.segmentCount > 1) {
+      const nextFileRow = this.#files.segmentStart(1) / UNIT;
+      if (nextFileRow > this.#endRow || this.#read(nextFileRow - 1, 1, this.#view) === 0) {
+        break;
+      }
+      if (this.#view.physicalOffset(0) >= commitLogMinOffset) {
+        break;
+      }
+      await this.#files.removeFirst();
+      removed++;
+    }
+    this.correctMinOffset(commitLogMinOffset);
+    return removed;
+  }
+
+  /** As ConsumeQueue.queueOffsetByTime; the times are in the rows, and every message of a batch has that of its record. */
+  queueOffsetByTime(timestampMs: number, boundary: 'lower' | 'upper'): number {
+    if (boundary === 'lower') {
+      const row = this.#firstRowWhere(this.#firstRow, (view) => view.storeTimestamp(0) >= timestampMs);
+      return Math.max(this.#minQueueOffset, this.#baseOf(row));
+    }
+    const next = this.#firstRowWhere(this.#firstRow, (view) => view.storeTimestamp(0) > timestampMs);
+    return Math.max(this.#minQueueOffset, next > this.#firstRow ? this.#baseOf(next - 1) : 0);
+  }
+
+  /** Nothing waits in memory. */
+  flushNow(): number {
+    return 0;
+  }
+
+  /** Makes durable what was appended before the call. */
+  async sync(): Promise<void> {
+    if (!this.#needsSync) {
+      return;
+    }
+    const from = this.#syncedBytes;
+    const to = this.#endRow * UNIT;
+    this.#needsSync = false;
+    try {
+      await this.#files.sync(from, to + UNIT);
+    } catch (error) {
+      this.#needsSync = true;
+      throw error;
+    }
+    if (this.#syncedBytes === from) {
+      this.#syncedBytes = to;
+    }
+  }
+
+  closeNow(): void {
+    this.#files.closeNow();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#files.destroy();
+    this.#firstRow = 0;
+    this.#setEnd(0);
+  }
+
+  #setEnd(endRow: number): void {
+    this.#endRow = endRow;
+    if (endRow > this.#firstRow && this.#read(endRow - 1, 1, this.#view) === 1) {
+      this.#lastPhysicalOffset = this.#view.physicalOffset(0);
+      this.#maxPhysicalOffset = this.#lastPhysicalOffset + this.#view.sizeBytes(0);
+      this.#maxQueueOffset = this.#view.queueOffset(0) + this.#view.messageCount(0);
+      this.#minQueueOffset = Math.min(this.#baseOf(this.#firstRow), this.#maxQueueOffset);
+      return;
+    }
+    this.#lastPhysicalOffset = -1;
+    this.#maxPhysicalOffset = -1;
+    this.#maxQueueOffset = 0;
+    this.#minQueueOffset = 0;
+  }
+
+  #baseOf(row: number): number {
+    return this.#read(row, 1, this.#view) === 1 ? this.#view.queueOffset(0) : this.#maxQueueOffset;
+  }
+
+  #read(row: number, rowsMax: number, into: RowsView): number {
+    const rows = Math.min(rowsMax, this.#endRow - row);
+    into.unitBytes = UNIT;
+    into.count = 0;
+    if (row < this.#firstRow || rows <= 0) {
+      return 0;
+    }
+    into.buffer = into.scratch(rows * UNIT);
+    into.start = 0;
+    into.count = Math.floor(this.#files.readNow(into.buffer, 0, rows * UNIT, row * UNIT) / UNIT);
+    return into.count;
+  }
+
+  /** First row from `from` on for which the test holds, in a sequence where it holds for all that follow. */
+  #firstRowWhere(from: number, test: (view: RowsView) => boolean): number {
+    let low = from;
+    let high = this.#endRow;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      if (this.#read(middle, 1, this.#view) === 1 && test(this.#view)) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+}
+
+function isBatchRow(buffer: Buffer, at: number): boolean {
+  return readInt32(buffer, at) >= 0 && readInt32(buffer, at + 8) > 0 && readInt32(buffer, at + 28) >= 0 && readInt16(buffer, at + 36) > 0;
+}

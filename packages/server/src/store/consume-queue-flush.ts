@@ -1,0 +1,165 @@
+/**
+ * When which queue is flushed (DESIGN 5): slices of a bounded number of queues, so that a turn stays short with ten
+ * thousand of them, and a checkpoint that moves only after a whole round is durable.
+ *
+ * A plain function of state; `ConsumeQueueFlushLoop` does what it says.
+ */
+import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
+import type { StoreCheckpoint } from './checkpoint.ts';
+import type { ConsumeQueue } from './consume-queue.ts';
+import type { ConsumeQueueTable } from './consume-queue-table.ts';
+
+/** Queues flushed in one turn: 64 page-cache writes are some 0.2 ms. */
+export const FLUSHED_QUEUES_PER_TURN = 64;
+/** Syncs under way at once: what libuv's threadpool of four can do, less one for the CommitLog's own. */
+const SYNCS_AT_ONCE = 3;
+
+/** The newest record whose rows are all in the queues. */
+export interface DispatchedTo {
+  readonly storeTimestampMs: number;
+  /** Where the record starts. */
+  readonly physicalOffset: number;
+}
+
+export interface FlushRound {
+  /** Queues of this round that still have to be flushed. */
+  readonly waiting: ConsumeQueue[];
+  /** All queues of the round. */
+  readonly queues: readonly ConsumeQueue[];
+}
+
+/** A round over the queues that were dirty at its start. */
+export function startRound(dirty: readonly ConsumeQueue[]): FlushRound {
+  return { waiting: [...dirty].reverse(), queues: dirty };
+}
+
+/** The queues to flush in this turn; empty when the round is done. */
+export function nextSlice(round: FlushRound): ConsumeQueue[] {
+  return round.waiting.splice(-FLUSHED_QUEUES_PER_TURN).reverse();
+}
+
+export interface ConsumeQueueFlushLoopOptions {
+  /** `flushIntervalConsumeQueue`: between two rounds that only reach the page cache. */
+  readonly flushPeriodMs: number;
+  /** `flushConsumeQueueThoroughInterval`: between two rounds that reach the device and move the checkpoint. */
+  readonly syncPeriodMs: number;
+}
+
+/** What the loop needs from its surroundings. */
+export interface ConsumeQueueFlushLoopParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly table: ConsumeQueueTable;
+  readonly checkpoint: StoreCheckpoint;
+  /** Asked at the start of a round: everything up to there has its rows in the queues. undefined: nothing dispatched yet. */
+  readonly dispatchedTo: () => DispatchedTo | undefined;
+  /** The disk refused a write or a sync; rows stay in memory and are tried again. */
+  readonly diskFailed: (error: Error) => void;
+}
+
+export class ConsumeQueueFlushLoop {
+  readonly #parts: ConsumeQueueFlushLoopParts;
+  readonly #options: ConsumeQueueFlushLoopOptions;
+  /** Queues written since the last sync. */
+  #unsynced = new Set<ConsumeQueue>();
+  #flushing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #cancels: Cancel[] = [];
+
+  constructor(parts: ConsumeQueueFlushLoopParts, options: ConsumeQueueFlushLoopOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock } = this.#parts;
+    this.#cancels = [
+      clock.every(this.#options.flushPeriodMs, () => this.#inBackground(this.flush())),
+      clock.every(this.#options.syncPeriodMs, () => this.#inBackground(this.sync())),
+    ];
+  }
+
+  /** Ends the loop; what is under way finishes by itself. */
+  stop(): void {
+    for (const cancel of this.#cancels) {
+      cancel();
+    }
+    this.#cancels = [];
+  }
+
+  /** Brings the rows of all dirty queues into the page cache, slice by slice. Rejects with the disk's error. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flushRound().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  /** A whole round to the device; then the checkpoint says so (store.md 4, 9). Rejects with the disk's error. */
+  sync(): Promise<void> {
+    this.#syncing ??= this.#syncRound().finally(() => {
+      this.#syncing = undefined;
+    });
+    return this.#syncing;
+  }
+
+  async #flushRound(): Promise<void> {
+    const round = startRound(this.#parts.table.takeDirty());
+    try {
+      for (let slice = nextSlice(round); slice.length > 0; slice = nextSlice(round)) {
+        for (const queue of slice) {
+          this.#unsynced.add(queue);
+          queue.flushNow();
+        }
+        if (round.waiting.length > 0) {
+          await new Promise<void>((resolve) => this.#parts.clock.after(0, resolve));
+        }
+      }
+    } catch (error) {
+      // They are no longer in the table's list: a later row or the sync round must find them again.
+      for (const queue of round.queues) {
+        this.#unsynced.add(queue);
+      }
+      throw error;
+    }
+  }
+
+  async #syncRound(): Promise<void> {
+    const dispatched = this.#parts.dispatchedTo();
+    // A round that was under way may have passed a queue by before its newest row.
+    await this.flush();
+    await this.flush();
+    const queues = [...this.#unsynced];
+    this.#unsynced = new Set();
+    try {
+      for (let first = 0; first < queues.length; first += SYNCS_AT_ONCE) {
+        await Promise.all(queues.slice(first, first + SYNCS_AT_ONCE).map((queue) => this.#syncQueue(queue)));
+      }
+    } catch (error) {
+      for (const queue of queues) {
+        this.#unsynced.add(queue);
+      }
+      throw error;
+    }
+    if (dispatched !== undefined) {
+      this.#parts.checkpoint.logicsMsgTimestamp = dispatched.storeTimestampMs;
+      this.#parts.checkpoint.logicsPhysicalOffset = dispatched.physicalOffset;
+      await this.#parts.checkpoint.flush();
+    }
+  }
+
+  async #syncQueue(queue: ConsumeQueue): Promise<void> {
+    queue.flushNow();
+    await queue.sync();
+    if (!queue.isDirty) {
+      queue.releaseTail();
+    }
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#parts.log.error('ConsumeQueues could not be flushed; the rows stay in memory', { error: String(error) });
+      this.#parts.diskFailed(error as Error);
+    });
+  }
+}

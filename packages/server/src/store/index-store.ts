@@ -1,0 +1,397 @@
+/**
+ * The key index of the store: index files in the order of their names, the last one growing (store.md 5, since-5.4 3.2).
+ *
+ * After an unclean exit Apache deletes every file that the checkpoint does not cover, the unfinished one always, and fills
+ * a new one only from the records that recovery replays: older keys are lost. Here the unfinished files are checked and
+ * kept as far as they are whole (IndexFile.recoverEntries), and {@link IndexStore.resumeFrom} says from which record on
+ * they have to be completed: recovery must replay the CommitLog from there at the latest. The outcome is byte for byte
+ * what it would be without the crash.
+ */
+import { javaStringHash } from '@perigee/core/kit/java-hash';
+import { PropertyScanner } from '@perigee/core/message/properties';
+import type { Cancel, Clock, Disk, Log } from '@perigee/core/platform/ports';
+import type { StoreCheckpoint } from './checkpoint.ts';
+import { IndexFile, type IndexShape, indexKeyHash } from './index-file.ts';
+import { localTime, timeName } from './local-time.ts';
+import type { OpenFiles } from './open-files.ts';
+import type { IndexType } from './store-view.ts';
+
+const NAME_PATTERN = /^\d{1,18}$/;
+const SPACE = 0x20;
+const TAG_PREFIX = [0x54, 0x23];
+const PROPERTIES = ['UNIQ_KEY', 'KEYS', 'TAGS'];
+const UNIQUE_KEY = 0;
+const KEYS = 1;
+const TAGS = 2;
+
+/** Entries reach the page cache this often. */
+const FLUSH_PERIOD_MS = 200;
+/** The growing file reaches the device this often: what a power failure leaves to be rebuilt from the CommitLog. */
+const SYNC_PERIOD_MS = 10_000;
+/** Slot pages of a full file written in one turn: 1 MB. */
+const PAGES_PER_TURN = 64;
+/** `maxMsgsNumBatch`: most records one query answers. */
+export const QUERY_MATCHES_MAX = 64;
+
+export interface IndexStoreParts {
+  readonly disk: Disk;
+  readonly openFiles: OpenFiles;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly checkpoint: StoreCheckpoint;
+}
+
+export interface IndexStoreOptions extends IndexShape {
+  /** `{root}/index`, or `storePathIndex`. */
+  readonly directory: string;
+  /** IANA zone of the file names; the machine's when left out. */
+  readonly timeZone?: string;
+}
+
+/** From which record on the index is not complete. */
+export interface IndexResume {
+  readonly physicalOffset: number;
+  /** Keys of the record at that offset that are in the index already (the first ones, in put order). */
+  readonly keysDone: number;
+}
+
+export interface IndexQuery {
+  readonly topic: string;
+  readonly key: string;
+  readonly indexType: IndexType;
+  readonly matchesMax: number;
+  readonly beginTimestampMs: number;
+  readonly endTimestampMs: number;
+}
+
+export class IndexStore {
+  readonly #parts: IndexStoreParts;
+  readonly #options: IndexStoreOptions;
+  readonly #scanner = new PropertyScanner(PROPERTIES);
+  /** Oldest first. */
+  #files: IndexFile[] = [];
+  /** Full files whose slots or entries are not all durable yet, oldest first. */
+  #finishing: IndexFile[] = [];
+  /** Records before it are done; of the record at it, `#keysDone` keys. */
+  #doneTo = -1;
+  #keysDone = 0;
+  /** Place of the key being put within its record. */
+  #keyPlace = 0;
+  #needsReplay: IndexResume | undefined;
+  #finish: Promise<void> | undefined;
+  #cancels: Cancel[] = [];
+
+  constructor(parts: IndexStoreParts, options: IndexStoreOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Finds the files; unfinished ones of an unclean exit are checked and repaired in memory. */
+  load(exitWasClean: boolean): void {
+    const { disk, openFiles, log, checkpoint } = this.#parts;
+    for (const entry of disk.listNow(this.#options.directory)) {
+      const path = `${this.#options.directory}/${entry.name}`;
+      if (entry.isDirectory || !NAME_PATTERN.test(entry.name)) {
+        log.warn('not an index file, left alone', { path });
+        continue;
+      }
+      this.#files.push(IndexFile.open(openFiles, path, this.#options));
+    }
+    const firstUnsure = exitWasClean
+      ? -1
+      : this.#files.findIndex((file) => !file.isFull || file.endTimestamp > checkpoint.indexMsgTimestamp);
+    if (firstUnsure >= 0) {
+      this.#recover(firstUnsure);
+    }
+    const last = this.#files.at(-1);
+    if (last !== undefined) {
+      this.#doneTo = last.endPhysicalOffset;
+      this.#keysDone = exitWasClean ? Number.POSITIVE_INFINITY : last.entriesOfLastRecord();
+    }
+    if (!exitWasClean && (last !== undefined || firstUnsure >= 0)) {
+      this.#needsReplay = { physicalOffset: Math.max(0, this.#doneTo), keysDone: this.#keysDone };
+    }
+  }
+
+  /** Where recovery has to begin its replay at the latest; undefined when the index asks for nothing. */
+  get resumeFrom(): IndexResume | undefined {
+    return this.#needsReplay;
+  }
+
+  get fileCount(): number {
+    return this.#files.length;
+  }
+
+  /** Store time (ms) of the newest indexed record, 0 when there is none. */
+  get lastUpdateTimestamp(): number {
+    return this.#files.at(-1)?.endTimestamp ?? 0;
+  }
+
+  get lastUpdatePhysicalOffset(): number {
+    return this.#files.at(-1)?.endPhysicalOffset ?? 0;
+  }
+
+  /** Bytes of memory held by files that grow or wait to be written. */
+  get memoryBytes(): number {
+    return this.#files.reduce((bytes, file) => bytes + file.memoryBytes, 0);
+  }
+
+  /**
+   * Indexes a record: its unique key, each of its keys, its tag. `prefixHash` is Java's hash of `topic#`; the properties
+   * text is `bytes[propertiesStart, propertiesEnd)`. A record given again is ignored. Not for rolled back transactions.
+   * Records must come in the order of the CommitLog.
+   */
+  put(prefixHash: number, bytes: Buffer, propertiesStart: number, propertiesEnd: number, physicalOffset: number, storeTimestamp: number): void {
+    if (physicalOffset < this.#doneTo) {
+      return;
+    }
+    if (physicalOffset > this.#doneTo) {
+      this.#doneTo = physicalOffset;
+      this.#keysDone = 0;
+    }
+    this.#keyPlace = 0;
+    const scanner = this.#scanner;
+    scanner.scan(bytes, propertiesStart, propertiesEnd);
+    if (scanner.start(UNIQUE_KEY) >= 0) {
+      this.#putKey(prefixHash, bytes, scanner.start(UNIQUE_KEY), scanner.end(UNIQUE_KEY), physicalOffset, storeTimestamp);
+    }
+    if (scanner.start(KEYS) >= 0) {
+      let start = scanner.start(KEYS);
+      const end = scanner.end(KEYS);
+      for (let at = start; at <= end; at++) {
+        if (at === end || bytes[at] === SPACE) {
+          if (at > start) {
+            this.#putKey(prefixHash, bytes, start, at, physicalOffset, storeTimestamp);
+          }
+          start = at + 1;
+        }
+      }
+    }
+    if (scanner.start(TAGS) >= 0) {
+      const tagHash = TAG_PREFIX.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, prefixHash);
+      this.#putKey(tagHash, bytes, scanner.start(TAGS), scanner.end(TAGS), physicalOffset, storeTimestamp);
+    }
+    this.#keysDone = Number.POSITIVE_INFINITY;
+    const last = this.#files.at(-1);
+    if (last !== undefined && last.endTimestamp < 0 && last.endPhysicalOffset === physicalOffset) {
+      last.endTimestamp = storeTimestamp;
+    }
+  }
+
+  /**
+   * Physical offsets of records that may carry a key, newest first (store.md 5). Hashes collide: the caller compares the
+   * keys of the records.
+   */
+  query(query: IndexQuery): number[] {
+    const prefix = query.indexType === 'T' ? `${query.topic}#T#` : `${query.topic}#`;
+    const match = {
+      keyHash: indexKeyHash(javaStringHash(prefix + query.key)),
+      beginTimestampMs: query.beginTimestampMs,
+      endTimestampMs: query.endTimestampMs,
+      matchesMax: Math.min(query.matchesMax, QUERY_MATCHES_MAX),
+    };
+    const found: number[] = [];
+    for (let place = this.#files.length - 1; place >= 0 && found.length < match.matchesMax; place--) {
+      const file = this.#files[place] as IndexFile;
+      if (file.overlaps(query.beginTimestampMs, query.endTimestampMs)) {
+        file.collect(match, found);
+      }
+      if (file.beginTimestamp < query.beginTimestampMs) {
+        break;
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Takes back the entries of records at and behind a physical offset: the CommitLog was cut there. `storeTimestampAt`
+   * answers the store time of a record that stays.
+   */
+  truncateTo(physicalOffset: number, storeTimestampAt: (physicalOffset: number) => number): void {
+    for (let last = this.#files.at(-1); last !== undefined && last.endPhysicalOffset >= physicalOffset; last = this.#files.at(-1)) {
+      last.truncateTo(physicalOffset, storeTimestampAt);
+      if (last.entryCount > 0) {
+        break;
+      }
+      this.#drop(last);
+    }
+    const last = this.#files.at(-1);
+    this.#doneTo = Math.min(this.#doneTo, last?.endPhysicalOffset ?? -1);
+    this.#keysDone = Number.POSITIVE_INFINITY;
+  }
+
+  /** Brings new entries into the page cache (off the turn); answers how many bytes. Throws what the disk throws. */
+  flushNow(): number {
+    let bytes = 0;
+    for (const file of this.#finishing) {
+      bytes += file.flushNow();
+    }
+    return bytes + (this.#files.at(-1)?.flushNow() ?? 0);
+  }
+
+  /** Starts the background work: entries to the page cache and the device, full files to their end. */
+  start(): void {
+    const { clock, log } = this.#parts;
+    const guarded = (work: () => Promise<void>) => () => {
+      work().catch((error: unknown) => log.error('the index could not be written', { error: String(error) }));
+    };
+    this.#cancels = [
+      clock.every(
+        FLUSH_PERIOD_MS,
+        guarded(async () => {
+          this.flushNow();
+          await this.finishFull();
+        }),
+      ),
+      clock.every(
+        SYNC_PERIOD_MS,
+        guarded(async () => {
+          this.flushNow();
+          await this.#files.at(-1)?.sync();
+        }),
+      ),
+    ];
+  }
+
+  /** Ends the background work. */
+  stop(): void {
+    for (const cancel of this.#cancels) {
+      cancel();
+    }
+    this.#cancels = [];
+  }
+
+  /** Completes the full files on the device, slice by slice, and says so in the checkpoint (store.md 5, rolling). */
+  finishFull(): Promise<void> {
+    this.#finish ??= this.#finishFull().finally(() => {
+      this.#finish = undefined;
+    });
+    return this.#finish;
+  }
+
+  /** Makes everything durable, for a clean stop. */
+  async flush(): Promise<void> {
+    await this.finishFull();
+    const last = this.#files.at(-1);
+    if (last !== undefined) {
+      last.flushNow();
+      last.writeSlotsNow(Number.POSITIVE_INFINITY);
+      await last.sync();
+    }
+  }
+
+  closeNow(): void {
+    this.stop();
+    for (const file of this.#files) {
+      file.closeNow();
+    }
+  }
+
+  /** Removes the leading files, but the last, whose records are all gone from the CommitLog; answers how many. */
+  async deleteExpired(commitLogMinOffset: number): Promise<number> {
+    let removed = 0;
+    for (let first = this.#files[0]; first !== undefined && this.#files.length > 1; first = this.#files[0]) {
+      if (first.endPhysicalOffset >= commitLogMinOffset || this.#finishing.includes(first)) {
+        break;
+      }
+      this.#files.shift();
+      first.closeNow();
+      await this.#parts.disk.remove(first.path);
+      removed++;
+    }
+    return removed;
+  }
+
+  #putKey(prefixHash: number, bytes: Buffer, start: number, end: number, physicalOffset: number, storeTimestamp: number): void {
+    if (this.#keyPlace++ < this.#keysDone) {
+      return;
+    }
+    const keyHash = indexKeyHash(hashFrom(prefixHash, bytes, start, end));
+    const file = this.#files.at(-1);
+    if (file === undefined || !file.put(keyHash, physicalOffset, storeTimestamp)) {
+      this.#roll().put(keyHash, physicalOffset, storeTimestamp);
+    }
+  }
+
+  #roll(): IndexFile {
+    const { clock, disk, openFiles } = this.#parts;
+    const previous = this.#files.at(-1);
+    disk.makeDirectoryNow(this.#options.directory);
+    let name = timeName(localTime(clock.wallMs(), this.#options.timeZone));
+    if (previous !== undefined && name <= previous.name) {
+      // The order of the names is the order of the files, whatever the clock did.
+      name = String(BigInt(previous.name) + 1n).padStart(previous.name.length, '0');
+    }
+    const file = IndexFile.create(openFiles, `${this.#options.directory}/${name}`, this.#options, previous);
+    if (previous !== undefined) {
+      this.#finishing.push(previous);
+    }
+    this.#files.push(file);
+    return file;
+  }
+
+  /** Checks the files from a place on; what does not hang together ends the index there. */
+  #recover(firstUnsure: number): void {
+    const { log } = this.#parts;
+    for (let place = firstUnsure; place < this.#files.length; place++) {
+      const file = this.#files[place] as IndexFile;
+      file.recoverEntries();
+      if (file.isFull) {
+        this.#finishing.push(file);
+        continue;
+      }
+      for (const later of this.#files.slice(place + 1)) {
+        log.warn('index file behind an incomplete one is built again', { path: later.path });
+        this.#drop(later);
+      }
+      if (file.entryCount === 0) {
+        log.warn('index file without a whole entry is built again', { path: file.path });
+        this.#drop(file);
+      }
+    }
+  }
+
+  #drop(file: IndexFile): void {
+    this.#files = this.#files.filter((other) => other !== file);
+    this.#finishing = this.#finishing.filter((other) => other !== file);
+    file.removeNow(this.#parts.disk);
+  }
+
+  async #finishFull(): Promise<void> {
+    const { clock, checkpoint } = this.#parts;
+    for (let file = this.#finishing[0]; file !== undefined; file = this.#finishing[0]) {
+      file.flushNow();
+      while (!file.writeSlotsNow(PAGES_PER_TURN)) {
+        await new Promise<void>((resolve) => clock.after(0, resolve));
+      }
+      await file.sync();
+      file.release();
+      this.#finishing = this.#finishing.filter((other) => other !== file);
+      if (file.endTimestamp > checkpoint.indexMsgTimestamp) {
+        checkpoint.indexMsgTimestamp = file.endTimestamp;
+        await checkpoint.flush();
+      }
+    }
+  }
+}
+
+/** Java's string hash of what `prefixHash` stands for followed by the UTF-8 text `bytes[start, end)`. */
+function hashFrom(prefixHash: number, bytes: Buffer, start: number, end: number): number {
+  let hash = prefixHash;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte > 0x7f) {
+      return hashTextFrom(prefixHash, bytes.toString('utf8', start, end));
+    }
+    hash = (Math.imul(hash, 31) + byte) | 0;
+  }
+  return hash;
+}
+
+function hashTextFrom(prefixHash: number, text: string): number {
+  let hash = prefixHash;
+  for (let place = 0; place < text.length; place++) {
+    hash = (Math.imul(hash, 31) + text.charCodeAt(place)) | 0;
+  }
+  return hash;
+}

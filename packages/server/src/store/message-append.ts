@@ -1,0 +1,376 @@
+/**
+ * The write path of the store: from a message to its answer (DESIGN 4.3–4.5). Everything here runs to completion; the only
+ * things waited for are the device (one sync in flight) and the replicas.
+ */
+import { propertyCrcTrailerBytes } from '@perigee/core/message/property-crc';
+import { encodeRecord, recordSize } from '@perigee/core/message/record';
+import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
+import type { AppendInput } from './append-input.ts';
+import {
+  AppendRing,
+  FLUSH_DISK_TIMEOUT,
+  FLUSH_SLAVE_TIMEOUT,
+  IS_SETTLED,
+  NO_REPLICA,
+  PUT_FAILED,
+  PUT_OK,
+  type PutStatus,
+  SLAVE_NOT_AVAILABLE,
+  WAITS_DISK,
+  WAITS_REPLICAS,
+} from './append-ring.ts';
+import type { CommitLog } from './commit-log.ts';
+import type { ReplicaAcks } from './replica-acks.ts';
+import type { StoreQueue } from './store-queue.ts';
+import type { TailBlock } from './tail-buffers.ts';
+
+/** How often overdue waits for disk and replicas are looked for. */
+const OVERDUE_SCAN_PERIOD_MS = 50;
+
+/** Why a message was not taken. `undefined` = taken. */
+export type AppendRefusal =
+  | { readonly kind: 'properties-too-long'; readonly bytes: number; readonly bytesMax: number }
+  | { readonly kind: 'body-too-long'; readonly bytes: number; readonly bytesMax: number }
+  | { readonly kind: 'not-writable'; readonly cause: string }
+  | { readonly kind: 'busy'; readonly cause: string };
+
+export interface AppendSettings {
+  readonly maxMessageSize: number;
+  readonly flushDiskType: string;
+  readonly syncFlushTimeout: number;
+  readonly brokerRole: string;
+  readonly slaveTimeout: number;
+  readonly inSyncReplicas: number;
+  readonly enabledAppendPropCRC: boolean;
+}
+
+/** What happens to a record that became visible; the same function serves recovery. */
+export interface Dispatch {
+  (
+    queue: StoreQueue,
+    queueOffset: number,
+    physicalOffset: number,
+    size: number,
+    tagsCode: number,
+    storeTimestamp: number,
+    bytes: Buffer,
+    propertiesStart: number,
+    propertiesEnd: number,
+  ): void;
+}
+
+export interface AppendParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly commitLog: CommitLog;
+  /** STOREHOST of every record: 8 or 20 bytes. */
+  readonly storeHost: Buffer;
+  readonly dispatch: Dispatch;
+  /** Asks for `endTurn` at the end of this turn. */
+  readonly scheduleTurn: () => void;
+  /** Sends what was answered outside of a turn (after a sync). */
+  readonly runTurn: () => void;
+  readonly replicas: ReplicaAcks | undefined;
+  /** The disk refused a write or sync; the message store decides what that means for later appends. */
+  readonly diskFailed: (error: Error) => void;
+  /** Called after bytes reached the page cache. */
+  readonly written: () => void;
+}
+
+/** PROPLEN is an i16. */
+export const PROPERTIES_BYTES_MAX = 32_767;
+
+export class MessageAppend {
+  readonly ring = new AppendRing();
+  readonly #parts: AppendParts;
+  #settings: AppendSettings;
+  /** Entries below have been looked at after their page-cache write. */
+  #seenWritten = 0;
+  #cancelScan: Cancel | undefined;
+  /** Latency of the last finished group, for run-time info (ms). */
+  constructor(parts: AppendParts, settings: AppendSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+  }
+
+  start(): void {
+    this.#cancelScan = this.#parts.clock.every(OVERDUE_SCAN_PERIOD_MS, () => this.#settleOverdue());
+    this.#parts.replicas?.onAdvance(() => {
+      this.#advance();
+      this.#parts.runTurn();
+    });
+  }
+
+  stop(): void {
+    this.#cancelScan?.();
+  }
+
+  set settings(settings: AppendSettings) {
+    this.#settings = settings;
+  }
+
+  get #syncFlush(): boolean {
+    return this.#settings.flushDiskType === 'SYNC_FLUSH';
+  }
+
+  /** Completes the input and says why the message cannot be taken, before anything is changed. */
+  #prepare(input: AppendInput): AppendRefusal | undefined {
+    input.topic = input.queue.topicBytes;
+    input.queueId = input.queue.queueId;
+    input.storeHost = this.#parts.storeHost;
+    input.trailerBytes = this.#settings.enabledAppendPropCRC
+      ? propertyCrcTrailerBytes(input.properties, input.propertiesStart, input.propertiesEnd, input.isBatchItem)
+      : 0;
+    const propertiesBytes = input.propertiesEnd - input.propertiesStart + input.trailerBytes;
+    if (propertiesBytes > PROPERTIES_BYTES_MAX) return { kind: 'properties-too-long', bytes: propertiesBytes, bytesMax: PROPERTIES_BYTES_MAX };
+    const bodyBytes = input.bodyEnd - input.bodyStart;
+    if (bodyBytes > this.#settings.maxMessageSize) return { kind: 'body-too-long', bytes: bodyBytes, bytesMax: this.#settings.maxMessageSize };
+    return undefined;
+  }
+
+  /**
+   * Appends one message. The sink is told when it is as durable as configured; consumers see it from then on.
+   * Answers why it was not taken, else undefined.
+   */
+  append(input: AppendInput): AppendRefusal | undefined {
+    const refused = this.#prepare(input);
+    if (refused !== undefined) return refused;
+    const size = recordSize(input);
+    const ring = this.ring;
+    if (!ring.reserve(1)) return { kind: 'busy', cause: `${ring.pending} messages wait for the disk or the replicas` };
+    const block = this.#reserve(size);
+    if ('kind' in block) return block;
+    this.#put(input, block, block.length - size, size, this.#parts.clock.wallMs());
+    this.#parts.scheduleTurn();
+    return undefined;
+  }
+
+  /**
+   * Appends several messages of one queue with consecutive queue offsets into one file, or none of them. Only the last
+   * one's sink is told.
+   */
+  appendBatch(inputs: readonly AppendInput[]): AppendRefusal | undefined {
+    let total = 0;
+    for (const input of inputs) {
+      const refused = this.#prepare(input);
+      if (refused !== undefined) return refused;
+      total += recordSize(input);
+    }
+    if (!this.ring.reserve(inputs.length)) return { kind: 'busy', cause: `${this.ring.pending} messages wait for the disk or the replicas` };
+    const block = this.#reserve(total);
+    if ('kind' in block) return block;
+    const storeTimestamp = this.#parts.clock.wallMs();
+    let at = block.length - total;
+    for (const input of inputs) {
+      const size = recordSize(input);
+      this.#put(input, block, at, size, storeTimestamp);
+      at += size;
+    }
+    this.#parts.scheduleTurn();
+    return undefined;
+  }
+
+  #reserve(size: number): TailBlock | AppendRefusal {
+    try {
+      return this.#parts.commitLog.reserve(size) ?? { kind: 'busy', cause: 'the disk does not take what was appended; all write buffers are full' };
+    } catch (error) {
+      // The next file could not be created.
+      this.#parts.diskFailed(error as Error);
+      return { kind: 'not-writable', cause: (error as Error).message };
+    }
+  }
+
+  #put(input: AppendInput, block: TailBlock, at: number, size: number, storeTimestamp: number): void {
+    const ring = this.ring;
+    const physicalOffset = block.base + at;
+    const queueOffset = input.queue.nextQueueOffset++;
+    input.queueOffset = queueOffset;
+    input.physicalOffset = physicalOffset;
+    input.storeTimestampMs = storeTimestamp;
+    encodeRecord(block.bytes, at, input);
+    const slot = ring.head++ & ring.mask;
+    ring.queue[slot] = input.queue;
+    ring.sink[slot] = input.sink;
+    ring.token[slot] = input.token;
+    ring.block[slot] = block;
+    ring.opaque[slot] = input.opaque;
+    ring.physicalOffset[slot] = physicalOffset;
+    ring.size[slot] = size;
+    ring.queueOffset[slot] = queueOffset;
+    ring.tagsCode[slot] = input.tagsCode;
+    ring.storeTimestamp[slot] = storeTimestamp;
+    const propertiesLength = input.propertiesEnd - input.propertiesStart;
+    ring.propertiesAt[slot] = at + size - input.trailerBytes - propertiesLength;
+    ring.propertiesLength[slot] = propertiesLength;
+    ring.uniqueKeyAt[slot] = input.uniqueKeyStart < 0 ? -1 : input.uniqueKeyStart - input.propertiesStart;
+    ring.uniqueKeyLength[slot] = input.uniqueKeyEnd - input.uniqueKeyStart;
+    ring.state[slot] = 0;
+    if (input.waits) this.#setWaits(slot);
+  }
+
+  #setWaits(slot: number): void {
+    const ring = this.ring;
+    const settings = this.#settings;
+    let state = 0;
+    let timeoutMs = 0;
+    if (this.#syncFlush) {
+      state = WAITS_DISK;
+      timeoutMs = settings.syncFlushTimeout;
+    }
+    if (settings.brokerRole === 'SYNC_MASTER' && settings.inSyncReplicas > 1) {
+      if ((this.#parts.replicas?.connectedCount ?? 0) + 1 < settings.inSyncReplicas) state |= NO_REPLICA;
+      else {
+        state |= WAITS_REPLICAS;
+        timeoutMs = Math.max(timeoutMs, settings.slaveTimeout);
+      }
+    }
+    ring.state[slot] = state;
+    if (state !== 0) ring.deadlineMs[slot] = this.#parts.clock.monotonicMs() + timeoutMs;
+  }
+
+  /** End of a turn: one write for all that was appended in it, then whoever can be answered is. */
+  endTurn(): void {
+    const { commitLog } = this.#parts;
+    if (!commitLog.canWrite) return;
+    try {
+      const slow = commitLog.write();
+      if (slow === undefined) this.#afterWrite();
+      else this.#finishSlowWrite(slow);
+    } catch (error) {
+      this.#writeFailed(error as Error);
+    }
+  }
+
+  #finishSlowWrite(write: Promise<void>): void {
+    write.then(
+      () => {
+        this.#afterWrite();
+        this.endTurn();
+        this.#parts.runTurn();
+      },
+      (error: unknown) => {
+        this.#writeFailed(error as Error);
+        this.#parts.runTurn();
+      },
+    );
+  }
+
+  /** Looks once at each entry whose bytes the page cache has. */
+  #afterWrite(): void {
+    const ring = this.ring;
+    const writtenTo = this.#parts.commitLog.writtenTo;
+    const visibleAtOnce = !this.#syncFlush;
+    let counter = this.#seenWritten;
+    for (; counter < ring.head && ring.endOf(counter) <= writtenTo; counter++) {
+      const slot = counter & ring.mask;
+      if (visibleAtOnce) this.#dispatchOne(slot);
+      const state = ring.state[slot] as number;
+      if ((state & (WAITS_DISK | WAITS_REPLICAS)) === 0) this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
+    }
+    this.#seenWritten = counter;
+    if (visibleAtOnce) ring.dispatched = counter;
+    this.#parts.written();
+    this.#advance();
+    if (this.#syncFlush || this.#parts.commitLog.isDirty) this.sync();
+  }
+
+  #dispatchOne(slot: number): void {
+    const ring = this.ring;
+    const block = ring.block[slot]!;
+    const propertiesAt = ring.propertiesAt[slot] as number;
+    this.#parts.dispatch(
+      ring.queue[slot]!,
+      ring.queueOffset[slot] as number,
+      ring.physicalOffset[slot] as number,
+      ring.size[slot] as number,
+      ring.tagsCode[slot] as number,
+      ring.storeTimestamp[slot] as number,
+      block.bytes,
+      propertiesAt,
+      propertiesAt + (ring.propertiesLength[slot] as number),
+    );
+  }
+
+  #settle(slot: number, status: PutStatus): void {
+    const ring = this.ring;
+    if (((ring.state[slot] as number) & IS_SETTLED) !== 0) return;
+    ring.state[slot] = (ring.state[slot] as number) | IS_SETTLED;
+    const sink = ring.sink[slot];
+    if (sink === undefined) return;
+    sink.settled(ring, slot, status);
+    ring.release(slot);
+  }
+
+  /** Answers everything whose disk and replica waits are over, in order, and makes synced records visible. */
+  #advance(): void {
+    const ring = this.ring;
+    const { commitLog, replicas } = this.#parts;
+    if (this.#syncFlush) {
+      const flushedTo = commitLog.flushedTo;
+      while (ring.dispatched < this.#seenWritten && ring.endOf(ring.dispatched) <= flushedTo) this.#dispatchOne(ring.dispatched++ & ring.mask);
+    } else ring.dispatched = this.#seenWritten;
+    const acksNeeded = this.#settings.inSyncReplicas - 1;
+    while (ring.settled < this.#seenWritten) {
+      const slot = ring.settled & ring.mask;
+      const state = ring.state[slot] as number;
+      if ((state & IS_SETTLED) === 0) {
+        const end = ring.endOf(ring.settled);
+        if ((state & WAITS_DISK) !== 0 && end > commitLog.flushedTo) break;
+        if ((state & WAITS_REPLICAS) !== 0 && (replicas?.ackedCount(end) ?? 0) < acksNeeded) break;
+        this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
+      }
+      ring.settled++;
+    }
+    const finished = Math.min(ring.settled, ring.dispatched);
+    commitLog.releasedTo = finished === ring.head ? commitLog.writtenTo : (ring.physicalOffset[finished & ring.mask] as number);
+  }
+
+  /** Starts a sync unless one is under way; the next one follows as long as anybody waits for the device. */
+  sync(): void {
+    const { commitLog } = this.#parts;
+    if (commitLog.syncing || commitLog.flushedTo === commitLog.writtenTo) return;
+    commitLog.sync().then(
+      () => {
+        this.#advance();
+        if (this.#syncFlush || commitLog.isDirty) this.sync();
+        this.#parts.runTurn();
+      },
+      (error: unknown) => this.#parts.diskFailed(error as Error),
+    );
+  }
+
+  #settleOverdue(): void {
+    const ring = this.ring;
+    if (ring.settled === this.#seenWritten) return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const { commitLog } = this.#parts;
+    for (let counter = ring.settled; counter < this.#seenWritten; counter++) {
+      const slot = counter & ring.mask;
+      const state = ring.state[slot] as number;
+      if ((state & IS_SETTLED) !== 0) continue;
+      if ((ring.deadlineMs[slot] as number) > nowMs) break;
+      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > commitLog.flushedTo;
+      this.#settle(slot, disk ? FLUSH_DISK_TIMEOUT : FLUSH_SLAVE_TIMEOUT);
+    }
+    this.#advance();
+    this.#parts.runTurn();
+  }
+
+  /** The page cache refused bytes: nothing of the group from there on was stored, so nobody is told it was. */
+  #writeFailed(error: Error): void {
+    const ring = this.ring;
+    const { commitLog } = this.#parts;
+    this.#afterWrite();
+    const first = this.#seenWritten;
+    if (first < ring.head) commitLog.rollBackTo(ring.physicalOffset[first & ring.mask] as number);
+    else commitLog.rollBackTo(commitLog.writtenTo);
+    for (let counter = ring.head - 1; counter >= first; counter--) {
+      const slot = counter & ring.mask;
+      const queue = ring.queue[slot]!;
+      queue.nextQueueOffset = Math.min(queue.nextQueueOffset, ring.queueOffset[slot] as number);
+    }
+    for (let counter = first; counter < ring.head; counter++) this.#settle(counter & ring.mask, PUT_FAILED);
+    ring.head = first;
+    this.#parts.diskFailed(error);
+  }
+}
