@@ -63,4 +63,4 @@ export const pureNodeModules: readonly string[] = ['buffer', 'zlib', 'assert', '
 /** Where libraries that reach the outside world by themselves may be imported. */
 export const libraryUsers: readonly string[] = ['core/platform/node', 'server/bin', 'server/cli', 'server/console-api', 'server/proxy'];
 /** Libraries that only compute: allowed everywhere. */
-export const pureLibraries: readonly string[] = ['lz4-napi'];
+export const pureLibraries: readonly string[] = ['lz4-napi', 'dot-properties'];

@@ -11,8 +11,8 @@ export interface NetworkUnderTest {
 
 const HOST = '127.0.0.1';
 const MIB = 1024 * 1024;
-/** Above what any test here needs; a hang shows as this error. */
-const CONNECT_TIMEOUT_MS = 5_000;
+/** Above what any test here needs; what hangs fails then. */
+export const HANG_MS = 8_000;
 
 const withCode = (code: string) => (error: unknown) => {
   assert.equal((error as { code?: string }).code, code);
@@ -94,7 +94,7 @@ async function connectPair(network: Network): Promise<Pair> {
     return end;
   });
   let client: End | undefined;
-  await network.connect(listener.endpoint, CONNECT_TIMEOUT_MS, (connection) => (client = new End(connection)));
+  await network.connect(listener.endpoint, HANG_MS, (connection) => (client = new End(connection)));
   assert.ok(client !== undefined);
   return { client, server: await accepted.promise, listener };
 }
@@ -112,7 +112,7 @@ async function closeAll(pair: Pair): Promise<void> {
 
 function openingContract(make: () => NetworkUnderTest): void {
   const check = (title: string, body: (network: Network) => Promise<void>): void => {
-    it(title, async () => {
+    it(title, { timeout: HANG_MS }, async () => {
       const { network, run } = make();
       await run(body(network));
     });
@@ -149,7 +149,7 @@ function openingContract(make: () => NetworkUnderTest): void {
   check('rejects a connect where nobody listens', async (network) => {
     const listener = await network.listen({ host: HOST, port: 0 }, (connection) => new End(connection));
     await listener.close();
-    const connecting = network.connect(listener.endpoint, CONNECT_TIMEOUT_MS, () => assert.fail('must not open'));
+    const connecting = network.connect(listener.endpoint, HANG_MS, () => assert.fail('must not open'));
     await assert.rejects(connecting, withCode('ECONNREFUSED'));
   });
 
@@ -167,7 +167,7 @@ function openingContract(make: () => NetworkUnderTest): void {
       return new End(connection);
     });
     let client: End | undefined;
-    await network.connect(listener.endpoint, CONNECT_TIMEOUT_MS, (connection) => (client = new End(connection)));
+    await network.connect(listener.endpoint, HANG_MS, (connection) => (client = new End(connection)));
     await client?.untilText('welcome');
     assert.equal(client?.text, 'welcome');
     client?.connection.destroy();
@@ -179,7 +179,7 @@ function openingContract(make: () => NetworkUnderTest): void {
     let server: End | undefined;
     const listener = await network.listen({ host: '0.0.0.0', port: 0 }, (connection) => (server = new End(connection)));
     const to = { host: HOST, port: listener.endpoint.port };
-    const client = await network.connect(to, CONNECT_TIMEOUT_MS, (connection) => new End(connection));
+    const client = await network.connect(to, HANG_MS, (connection) => new End(connection));
     assert.equal(client.remote.host, HOST);
     client.write(Buffer.from('x'));
     client.end();
@@ -191,7 +191,7 @@ function openingContract(make: () => NetworkUnderTest): void {
 
 function flowContract(make: () => NetworkUnderTest): void {
   const check = (title: string, body: (network: Network) => Promise<void>): void => {
-    it(title, async () => {
+    it(title, { timeout: HANG_MS }, async () => {
       const { network, run } = make();
       await run(body(network));
     });
@@ -266,7 +266,7 @@ function flowContract(make: () => NetworkUnderTest): void {
 
 function closingContract(make: () => NetworkUnderTest): void {
   const check = (title: string, body: (network: Network) => Promise<void>): void => {
-    it(title, async () => {
+    it(title, { timeout: HANG_MS }, async () => {
       const { network, run } = make();
       await run(body(network));
     });
@@ -351,7 +351,7 @@ function closingContract(make: () => NetworkUnderTest): void {
       return events;
     });
     const gone = Promise.withResolvers<void>();
-    await network.connect(listener.endpoint, CONNECT_TIMEOUT_MS, (connection) => {
+    await network.connect(listener.endpoint, HANG_MS, (connection) => {
       connection.write(Buffer.from('x'));
       connection.destroy();
       return { ...events, onClose: () => gone.resolve() };

@@ -4,6 +4,7 @@
  */
 import type { Cancel, Clock } from '@perigee/core/platform/ports';
 import { javaDoubleText } from '@perigee/core/kit/java-json';
+import { localTime } from '../store/local-time.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { SAMPLE_PERIOD_MS, StatsItem, type StatsSpan } from './stats-item.ts';
 
@@ -41,6 +42,7 @@ interface DayTotals {
 export class BrokerStats {
   readonly #clock: Clock;
   readonly #isSystemTopic: (topic: string) => boolean;
+  readonly #timeZone: string | undefined;
   readonly #puts = new Map<string, Flow>();
   /** Group → topic → what it got. */
   readonly #gets = new Map<string, Map<string, Flow>>();
@@ -61,10 +63,13 @@ export class BrokerStats {
   readonly putToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
   readonly getToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
   #cancels: Cancel[] = [];
+  #cancelMidnight: Cancel | undefined;
 
-  constructor(clock: Clock, isSystemTopic: (topic: string) => boolean) {
+  /** `timeZone`: whose midnight ends a day, an IANA name; the machine's when left out. */
+  constructor(clock: Clock, isSystemTopic: (topic: string) => boolean, timeZone?: string) {
     this.#clock = clock;
     this.#isSystemTopic = isSystemTopic;
+    this.#timeZone = timeZone;
   }
 
   /** Counts messages stored in a topic. */
@@ -108,13 +113,23 @@ export class BrokerStats {
     cancels.push(clock.every(MINUTE_MS, () => this.putLatencies.roll()));
     for (const span of ['minute', 'hour', 'day'] as const)
       cancels.push(clock.every(SAMPLE_PERIOD_MS[span], () => this.sample(span)));
-    const untilMidnightMs = DAY_MS - (clock.wallMs() % DAY_MS);
-    cancels.push(clock.every(DAY_MS, () => this.newDay(), untilMidnightMs));
+    this.#awaitMidnight();
   }
 
   stop(): void {
     for (const cancel of this.#cancels) cancel();
     this.#cancels = [];
+    this.#cancelMidnight?.();
+  }
+
+  /** Armed anew each time, so that a day of 25 hours, which is not over after 24, ends at midnight too. */
+  #awaitMidnight(): void {
+    const before = localTime(this.#clock.wallMs(), this.#timeZone);
+    const sinceMidnightMs = (before.hour * 3600 + before.minute * 60 + before.second) * 1000 + before.millisecond;
+    this.#cancelMidnight = this.#clock.after(DAY_MS - sinceMidnightMs, () => {
+      if (localTime(this.#clock.wallMs(), this.#timeZone).day !== before.day) this.newDay();
+      this.#awaitMidnight();
+    });
   }
 
   /** Samples every counter for one span. */
@@ -134,7 +149,7 @@ export class BrokerStats {
     if (this.#rateRows.length > RATE_SAMPLES) this.#rateRows.shift();
   }
 
-  /** Midnight (UTC: the platform has no time zone). */
+  /** Midnight: today's totals become yesterday's. */
   newDay(): void {
     for (const totals of [this.putToday, this.getToday]) {
       totals.yesterdayMorning = totals.todayMorning;

@@ -44,11 +44,10 @@ export class ConsumerOffsetTable {
     this.#version = { counter: 0, stateVersion: 0, timestamp: this.#clock.wallMs() };
   }
 
-  /** Reads consumerOffset.json. Throws BodyError for a file that is not one. */
+  /** Reads consumerOffset.json. Throws for a file that is there and cannot be read. */
   load(): void {
-    const text = this.#file.load();
-    if (text === undefined) return;
-    const loaded = readConsumerOffsets(JsonShape.parse(text, 'consumerOffset.json'));
+    const loaded = this.#file.load((text) => readConsumerOffsets(JsonShape.parse(text, 'consumerOffset.json')));
+    if (loaded === undefined) return;
     this.#version = loaded.dataVersion;
     this.#fill(loaded.offsetTable, 'committed');
     this.#fill(loaded.pullOffsetTable, 'pulled');

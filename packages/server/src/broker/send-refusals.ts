@@ -127,6 +127,11 @@ export class SendRefusals {
     });
   }
 
+  /** A kind of message that this build does not have. */
+  notBuilt(kind: string): Refusal {
+    return this.#messageIllegal({ slug: 'message-kind-not-built', cause: `${kind} are not built yet`, remedy: 'send the message without it' });
+  }
+
   batchToRetry(topic: string): Refusal {
     return refusal({ slug: 'batch-to-retry-topic', code: ResponseCode.MESSAGE_ILLEGAL, legacy: `batch request does not support retry group ${topic}`, ext: this.#ext });
   }

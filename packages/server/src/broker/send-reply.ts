@@ -47,6 +47,8 @@ function writeBytes(target: Buffer, at: number, source: Buffer): number {
 export interface BatchReply {
   readonly connection: RemotingConnection;
   readonly count: number;
+  /** UNIQ_KEY of the batch itself (5.x clients), answered as its transactionId. */
+  readonly uniqueKey: string | undefined;
 }
 
 export class SendReply implements AppendSink {
@@ -149,6 +151,7 @@ export class SendReply implements AppendSink {
         msgId: ids.join(','),
         queueId: String(ring.queue[slot]!.queueId),
         queueOffset: String((ring.queueOffset[slot] as number) - count + 1),
+        ...(batch.uniqueKey === undefined ? {} : { transactionId: batch.uniqueKey }),
       },
     });
   }

@@ -47,15 +47,13 @@ export class SubscriptionGroupTable {
     for (const name of BUILT_IN_GROUPS) this.#groups.set(name, newSubscriptionGroup(name));
   }
 
-  /** Reads subscriptionGroup.json over the built-in groups. Throws BodyError for a file that is not one. */
+  /** Reads subscriptionGroup.json over the built-in groups. Throws for a file that is there and cannot be read. */
   load(): void {
-    const text = this.#file.load();
-    if (text === undefined) return;
-    const root = JsonShape.parse(text, 'subscriptionGroup.json');
-    const loaded = readSubscriptionGroups(root);
+    const loaded = this.#file.load((text) => readSubscriptionGroups(JsonShape.parse(text, 'subscriptionGroup.json')));
+    if (loaded === undefined) return;
     for (const [name, config] of loaded.subscriptionGroupTable) this.#groups.set(name, config);
     for (const [group, bits] of loaded.forbiddenTable) this.#forbidden.set(group, new Map(bits));
-    if (!root.field('dataVersion').absent) this.#version = loaded.dataVersion;
+    this.#version = loaded.dataVersion;
   }
 
   /** The group as it is; nothing is created. */
@@ -92,41 +90,17 @@ export class SubscriptionGroupTable {
 
   /** UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. */
   update(config: SubscriptionGroupConfig): Refusal | undefined {
-    const refused = this.check(config);
-    if (refused !== undefined) return refused;
-    const known = this.#groups.get(config.groupName);
-    const merged = mergeAttributes({
-      current: known?.attributes,
-      change: config.attributes,
-      rules: GROUP_ATTRIBUTES,
-      // Apache's message says "topic" for groups too.
-      what: 'topic',
-    });
-    if ('problem' in merged) return refusal({ slug: 'group-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
-    this.#groups.set(config.groupName, { ...config, attributes: merged.attributes });
+    const prepared = this.#prepare(config);
+    if ('slug' in prepared) return prepared;
+    this.#groups.set(config.groupName, prepared);
     this.#changed();
     return undefined;
   }
 
-  /** The checks of {@link update} that look at the request alone; nothing is changed. */
+  /** What {@link update} would refuse; nothing is changed. */
   check(config: SubscriptionGroupConfig): Refusal | undefined {
-    const problem = groupNameProblem(config.groupName);
-    if (problem !== undefined) return refusal({ slug: 'group-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem });
-    if (config.retryQueueNums < 0 || config.retryQueueNums > QUEUES_PER_TOPIC_MAX)
-      return refusal({
-        slug: 'queue-nums',
-        code: ResponseCode.INVALID_PARAMETER,
-        legacy: `The retry queue number of group ${config.groupName} is out of range.`,
-        measured: `${config.retryQueueNums}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
-      });
-    if (this.#groups.size >= GROUPS_MAX && !this.#groups.has(config.groupName))
-      return refusal({
-        slug: 'too-many-groups',
-        code: ResponseCode.SYSTEM_ERROR,
-        legacy: 'create subscription group failed',
-        measured: `${this.#groups.size} groups, at most ${GROUPS_MAX}`,
-      });
-    return undefined;
+    const prepared = this.#prepare(config);
+    return 'slug' in prepared ? prepared : undefined;
   }
 
   /** Deletes a group and what is forbidden to it. Answers whether it was there. */
@@ -168,6 +142,31 @@ export class SubscriptionGroupTable {
       if (bits !== undefined) forbiddenTable.set(name, bits);
     }
     return { dataVersion: this.#version, forbiddenTable, subscriptionGroupTable: table };
+  }
+
+  /** The settings that an update leads to, attributes without sign, or why it is refused. */
+  #prepare(config: SubscriptionGroupConfig): SubscriptionGroupConfig | Refusal {
+    const problem = groupNameProblem(config.groupName);
+    if (problem !== undefined) return refusal({ slug: 'group-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem });
+    if (config.retryQueueNums < 0 || config.retryQueueNums > QUEUES_PER_TOPIC_MAX)
+      return refusal({
+        slug: 'queue-nums',
+        code: ResponseCode.INVALID_PARAMETER,
+        legacy: `The retry queue number of group ${config.groupName} is out of range.`,
+        measured: `${config.retryQueueNums}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
+      });
+    const known = this.#groups.get(config.groupName);
+    if (known === undefined && this.#groups.size >= GROUPS_MAX)
+      return refusal({
+        slug: 'too-many-groups',
+        code: ResponseCode.SYSTEM_ERROR,
+        legacy: 'create subscription group failed',
+        measured: `${this.#groups.size} groups, at most ${GROUPS_MAX}`,
+      });
+    // Apache's message says "topic" for groups too.
+    const merged = mergeAttributes({ current: known?.attributes, change: config.attributes, rules: GROUP_ATTRIBUTES, what: 'topic' });
+    if ('problem' in merged) return refusal({ slug: 'group-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
+    return { ...config, attributes: merged.attributes };
   }
 
   #changed(): void {

@@ -4,10 +4,10 @@ import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 
 /** One file in `config/` (the store's ConfigFile). */
 export interface ConfigText {
-  /** The text of the file, of its `.bak` when the file is missing or empty, undefined when neither is there. */
-  load(): string | undefined;
-  /** Replaces the file; durable when the promise resolves (or on return). */
-  persist(text: string): Promise<void> | void;
+  /** What `parse` makes of the file, or of its `.bak`; undefined when neither is there. Throws when neither can be parsed. */
+  load<T>(parse: (text: string) => T): T | undefined;
+  /** Replaces the file; durable when the promise resolves. */
+  persist(text: string): Promise<void>;
 }
 
 /**
@@ -31,8 +31,8 @@ export class TableFile {
     this.#render = render;
   }
 
-  load(): string | undefined {
-    return this.#file.load();
+  load<T>(parse: (text: string) => T): T | undefined {
+    return this.#file.load(parse);
   }
 
   /** The table changed: it is written at the end of this turn. */

@@ -1,7 +1,7 @@
 /** The topics of a broker and their settings (broker.md 4). */
 import type { Clock, Log } from '@perigee/core/platform/ports';
 import { type DataVersion, readDataVersion, sameDataVersion } from '@perigee/core/protocol/bodies/data-version';
-import { BodyError, JsonShape } from '@perigee/core/protocol/bodies/json-shape';
+import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
 import {
   PERM_INHERIT,
   PERM_READ,
@@ -116,6 +116,18 @@ function invalid(slug: string, legacy: string, more: { measured?: string; remedy
   return refusal({ slug, code: ResponseCode.INVALID_PARAMETER, legacy, ...more });
 }
 
+function checkNumbers(config: TopicConfig): Refusal | undefined {
+  for (const queues of [config.readQueueNums, config.writeQueueNums])
+    if (queues < 0 || queues > QUEUES_PER_TOPIC_MAX)
+      return invalid('queue-nums', `The queue number of topic ${config.topicName} is out of range.`, {
+        measured: `${queues}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
+      });
+  if (config.perm >= 0 && config.perm <= PERM_MAX) return undefined;
+  return invalid('topic-perm', `The permission of topic ${config.topicName} is invalid.`, {
+    measured: `${config.perm}, allowed 0..${PERM_MAX}`,
+  });
+}
+
 /** Topic name → settings, with the file `topics.json`. Everything but writing the file is synchronous. */
 export class TopicTable {
   readonly #clock: Clock;
@@ -139,18 +151,12 @@ export class TopicTable {
     for (const config of created) this.#topics.set(config.topicName, new Topic(config, true));
   }
 
-  /** Reads topics.json over the system topics; its entries win. Throws BodyError for a file that is not one. */
+  /** Reads topics.json over the system topics; its entries win. Throws for a file that is there and cannot be read. */
   load(): void {
-    const text = this.#file.load();
-    if (text === undefined) return;
-    const root = JsonShape.parse(text, 'topics.json');
-    for (const [name, at] of root.field('topicConfigTable').members()) {
-      const config = readTopicConfig(at, name);
-      if (config.topicName !== name) throw new BodyError('topics.json', at.path, `is filed under another name than its topicName ${config.topicName}`);
-      this.#put(config);
-    }
-    const version = root.field('dataVersion');
-    if (!version.absent) this.#version = readDataVersion(version);
+    const loaded = this.#file.load(parseTopicsFile);
+    if (loaded === undefined) return;
+    for (const config of loaded.topics) this.#put(config);
+    if (loaded.version !== undefined) this.#version = loaded.version;
   }
 
   /** One lookup, the same object as long as the topic exists. */
@@ -195,44 +201,17 @@ export class TopicTable {
 
   /** UPDATE_AND_CREATE_TOPIC: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. */
   update(config: TopicConfig): Refusal | undefined {
-    const refused = this.check(config);
-    if (refused !== undefined) return refused;
+    const prepared = this.#prepare(config);
+    if ('slug' in prepared) return prepared;
     const known = this.#topics.get(config.topicName);
-    if (known !== undefined && sameConfig(known, config)) return undefined;
-    const merged = mergeAttributes({
-      current: known?.attributes,
-      change: config.attributes,
-      rules: TOPIC_ATTRIBUTES,
-      what: 'topic',
-    });
-    if ('problem' in merged) return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
-    if (known === undefined && this.#topics.size >= TOPICS_MAX) return this.#tooMany();
-    this.#store({ ...config, attributes: merged.attributes });
+    if (known === undefined || !sameConfig(known, prepared)) this.#store(prepared);
     return undefined;
   }
 
-  /** The checks of {@link update} that look at the request alone; nothing is changed. */
+  /** What {@link update} would refuse; nothing is changed. */
   check(config: TopicConfig): Refusal | undefined {
-    const problem = topicNameProblem(config.topicName);
-    if (problem !== undefined) return invalid('topic-name', problem);
-    if (this.#settings.validateSystemTopicWhenUpdateTopic && this.isSystem(config.topicName))
-      return invalid('system-topic', `The topic[${config.topicName}] is conflict with system topic.`);
-    if (config.attributes.get('+message.type') === 'MIXED' && !this.#settings.enableMixedMessageType)
-      return invalid('mixed-message-type', 'MIXED message type is not supported.', { remedy: 'set enableMixedMessageType=true' });
-    for (const queues of [config.readQueueNums, config.writeQueueNums])
-      if (queues < 0 || queues > QUEUES_PER_TOPIC_MAX)
-        return invalid('queue-nums', `The queue number of topic ${config.topicName} is out of range.`, {
-          measured: `${queues}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
-        });
-    if (config.perm < 0 || config.perm > PERM_MAX)
-      return invalid('topic-perm', `The permission of topic ${config.topicName} is invalid.`, { measured: `${config.perm}, allowed 0..${PERM_MAX}` });
-    return undefined;
-  }
-
-  /** True when an update with these settings would change nothing. */
-  isSame(config: TopicConfig): boolean {
-    const known = this.#topics.get(config.topicName);
-    return known !== undefined && sameConfig(known, config);
+    const prepared = this.#prepare(config);
+    return 'slug' in prepared ? prepared : undefined;
   }
 
   /** Creates the topic of a send from its default topic (broker.md 4.4); undefined when that is not allowed. */
@@ -317,6 +296,29 @@ export class TopicTable {
     return page;
   }
 
+  /** The settings that an update leads to, attributes without sign, or why it is refused. */
+  #prepare(config: TopicConfig): TopicConfig | Refusal {
+    const refused = this.#checkName(config) ?? checkNumbers(config);
+    if (refused !== undefined) return refused;
+    const known = this.#topics.get(config.topicName);
+    // Settings read from this broker and sent back unchanged carry attributes without sign (broker.md 24).
+    if (known !== undefined && sameConfig(known, config)) return config;
+    const merged = mergeAttributes({ current: known?.attributes, change: config.attributes, rules: TOPIC_ATTRIBUTES, what: 'topic' });
+    if ('problem' in merged) return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
+    if (known === undefined && this.#topics.size >= TOPICS_MAX) return this.#tooMany();
+    return { ...config, attributes: merged.attributes };
+  }
+
+  #checkName(config: TopicConfig): Refusal | undefined {
+    const problem = topicNameProblem(config.topicName);
+    if (problem !== undefined) return invalid('topic-name', problem);
+    if (this.#settings.validateSystemTopicWhenUpdateTopic && this.isSystem(config.topicName))
+      return invalid('system-topic', `The topic[${config.topicName}] is conflict with system topic.`);
+    if (config.attributes.get('+message.type') === 'MIXED' && !this.#settings.enableMixedMessageType)
+      return invalid('mixed-message-type', 'MIXED message type is not supported.', { remedy: 'set enableMixedMessageType=true' });
+    return undefined;
+  }
+
   /** Stores a changed or new topic, raises the version, has it written and registered. */
   #store(config: TopicConfig): Topic {
     const topic = this.#put(config);
@@ -350,6 +352,18 @@ export class TopicTable {
     for (const [name, topic] of this.#topics) topicConfigTable.set(name, topicConfigValue(topic) as JavaJsonInput);
     return stringifyJavaJson({ dataVersion: { ...this.#version }, topicConfigTable }, 'pretty');
   }
+}
+
+function parseTopicsFile(text: string): { topics: TopicConfig[]; version: DataVersion | undefined } {
+  const root = JsonShape.parse(text, 'topics.json');
+  const topics: TopicConfig[] = [];
+  for (const [name, at] of root.field('topicConfigTable').members()) {
+    const config = readTopicConfig(at, name);
+    if (config.topicName !== name) at.fail(`is filed under another name than its topicName ${config.topicName}`);
+    topics.push(config);
+  }
+  const version = root.field('dataVersion');
+  return { topics, version: version.absent ? undefined : readDataVersion(version) };
 }
 
 function configOf(topic: Topic): TopicConfig {

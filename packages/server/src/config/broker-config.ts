@@ -53,17 +53,10 @@ const MISSING_FEATURES: readonly { readonly asked: (value: (key: string) => unkn
     asked: (value) => (value('configManagerVersion') === 'v2' ? 'configManagerVersion=v2' : undefined),
     missing: 'topics and groups in RocksDB, which Perigee does not have: only configManagerVersion=v1 starts',
   },
-  {
-    asked: (value) =>
-      String(value('storePathCommitLog') ?? '').includes(',')
-        ? `storePathCommitLog=${value('storePathCommitLog')}`
-        : setting('readOnlyCommitLogStorePaths', value),
-    missing: 'several CommitLog folders, which are not built yet: only one folder starts',
-  },
 ];
 
 /** The sentence for the first feature asked for that is missing, or undefined. `value` gives a key's value. */
-export function missingBrokerFeature(value: (key: string) => unknown): string | undefined {
+function missingBrokerFeature(value: (key: string) => unknown): string | undefined {
   for (const feature of MISSING_FEATURES) {
     const asked = feature.asked(value);
     if (asked !== undefined) return `${asked} asks for ${feature.missing}.`;
@@ -89,7 +82,8 @@ function setting(key: string, value: (key: string) => unknown): string | undefin
 
 function deriveAddresses(draft: ConfigDraft): void {
   const listenPort = draft.values.get('listenPort') as number;
-  if (draft.values.get('haListenPort') === 0) draft.values.set('haListenPort', listenPort + 1);
+  // listenPort=0: the system chooses, and the port for slaves follows when it is known.
+  if (draft.values.get('haListenPort') === 0 && listenPort !== 0) draft.values.set('haListenPort', listenPort + 1);
   const root = String(draft.values.get('storePathRootDir')).replace(/(?<=.)\/+$/, '');
   if ((draft.values.get('storePathCommitLog') ?? '') === '') draft.values.set('storePathCommitLog', `${root}/commitlog`);
 

@@ -45,7 +45,7 @@ export const identityEntries = [
   nullable(
     'namesrvAddr',
     (host) => host.environment('NAMESRV_ADDR'),
-    START,
+    LIVE,
     'The NameServers to register at: host:port, several joined by semicolons.',
     { important: true, defaultText: 'environment variable NAMESRV_ADDR' },
   ),
@@ -65,12 +65,17 @@ export const identityEntries = [
   ),
   string('regionId', 'DefaultRegion', LIVE, 'Told to producers with every send; trace data carries it.'),
 
-  int('registerBrokerTimeoutMills', 24000, START, 'How long one registration may take.', { unit: 'ms', min: 1 }),
+  int('registerBrokerTimeoutMills', 24000, LIVE, 'How long one registration may take.', { unit: 'ms', min: 1 }),
   int('registerNameServerPeriod', 30000, START, 'How often the broker registers; it is also its heartbeat there.', {
     unit: 'ms',
     clamp: [10_000, 60_000],
   }),
-  bool('forceRegister', true, START, 'Register every time, and not only when the NameServer holds an older version.'),
+  bool(
+    'forceRegister',
+    true,
+    inert('every period registers in full'),
+    'Register every time, and not only when the NameServer holds an older version.',
+  ),
   int('updateNameServerAddrPeriod', 120000, inert(ADDRESS_SERVER), 'How often namesrvAddr is resolved again.', { unit: 'ms' }),
   bool('fetchNamesrvAddrByAddressServer', false, inert(ADDRESS_SERVER), 'Ask an HTTP address server for the NameServers.', {
     important: true,
@@ -111,15 +116,9 @@ export const identityEntries = [
   bool('isInBrokerContainer', false, inert(CONTAINER), 'Set by a broker container for its brokers.'),
   bool('inBrokerContainer', false, inert(CONTAINER), 'The spelling of isInBrokerContainer in a file.', { shownWhenSet: true }),
 
-  long('channelExpiredTimeout', 120000, START, 'A client that sent no heartbeat for so long is dropped.', { unit: 'ms', min: 1 }),
+  long('channelExpiredTimeout', 120000, LIVE, 'A client that sent no heartbeat for so long is dropped.', { unit: 'ms', min: 1 }),
   int('serverChannelMaxIdleTimeSeconds', 120, START, 'A connection without traffic for so long is closed.', { unit: 's', min: 1 }),
-  long(
-    'subscriptionExpiredTimeout',
-    600000,
-    inert('the subscription of a group is dropped with its last consumer'),
-    'How long an unused subscription is kept.',
-    { unit: 'ms' },
-  ),
+  long('subscriptionExpiredTimeout', 600000, LIVE, 'How long an unused subscription is kept.', { unit: 'ms' }),
   long('startAcceptSendRequestTimeStamp', 0, LIVE, 'Refuse sends until this moment (milliseconds since 1970), to warm up a new broker.', {
     unit: 'ms since 1970',
   }),

@@ -1,11 +1,10 @@
 /** Topics, groups, offsets, sends and pulls as far as they concern clients (broker.md 1.3). */
 import { bool, inert, int, LIVE, long, oneOf, START, string } from './config-entry.ts';
 
-const SLAVES = 'there are no slaves of ours yet to read from';
+const SLAVES = 'consumers are not sent to slaves';
 const COLD_DATA = 'reads go through a bounded cache: cold data is not limited per group';
 const FILTERS = 'property (SQL92) filters are not built yet';
 const STATS = 'statistics are plain counters without background threads';
-const STATIC_PAGES = 'a whole table fits one answer';
 
 export const topicEntries = [
   int('brokerPermission', 6, LIVE, '6 read and write, 4 read only, 2 write only: takes a broker out of traffic.', { min: 0, max: 7 }),
@@ -22,22 +21,17 @@ export const topicEntries = [
   bool('traceOn', true, LIVE, 'Tell clients to record traces.'),
   bool('validateSystemTopicWhenUpdateTopic', true, LIVE, 'Refuse to change system topics.'),
   bool('enableMixedMessageType', false, LIVE, 'Allow topics with message.type MIXED.'),
-  bool(
-    'clearRetryTopicWhenDeleteTopic',
-    true,
-    inert('pop retry topics are not built yet'),
-    'Delete the pop retry topics with their topic.',
-  ),
+  bool('clearRetryTopicWhenDeleteTopic', true, LIVE, 'Delete the pop retry topics with their topic.'),
   bool('asyncSendEnable', true, inert('every send is asynchronous'), 'Answer sends when the store is done, without holding a thread.'),
   bool('storeReplyMessageEnable', true, inert('request-reply is not built yet'), 'Store reply messages.'),
   bool('rejectPullConsumerEnable', false, LIVE, 'Answer consumer-list requests of pull consumers with an error.'),
-  bool('enableSplitMetadata', true, inert(STATIC_PAGES), 'Answer large topic and group tables page by page.'),
-  int('splitMetadataSize', 2000, inert(STATIC_PAGES), 'Entries per page.'),
+  bool('enableSplitMetadata', true, LIVE, 'Answer large topic and group tables page by page.'),
+  int('splitMetadataSize', 2000, inert("a page has 2000 entries, as Apache's default"), 'Entries per page.'),
 
   bool('longPollingEnable', true, LIVE, 'Hold a pull that finds nothing until a message arrives or its time is over.'),
   long('shortPollingTimeMills', 1000, LIVE, 'How long such a pull is held when longPollingEnable is false.', { unit: 'ms', min: 1 }),
   bool('notifyConsumerIdsChangedEnable', true, LIVE, 'Tell the consumers of a group at once when one joins or leaves.'),
-  bool('realTimeNotifyConsumerChange', true, inert('the change is always told at once'), 'Tell it at once instead of every 15 s.'),
+  bool('realTimeNotifyConsumerChange', true, LIVE, 'Tell it at once instead of every 15 s.'),
   bool('litePullMessageEnable', true, LIVE, 'Accept lite pulls (code 361).'),
   bool('useServerSideResetOffset', true, LIVE, 'Reset offsets in the broker, so that offline groups can be reset too.'),
   bool(
@@ -78,11 +72,11 @@ export const topicEntries = [
   int('flushConsumerOffsetHistoryInterval', 60000, inert('no version of Apache reads it either'), 'Once wrote offset history.', {
     unit: 'ms',
   }),
-  long('consumerOffsetUpdateVersionStep', 500, inert('offsets are not copied to slaves yet'), 'Commits per step of the offset version.'),
+  long('consumerOffsetUpdateVersionStep', 500, LIVE, 'Commits per step of the offset version.'),
   long(
     'delayOffsetUpdateVersionStep',
     200,
-    inert('offsets are not copied to slaves yet'),
+    inert('delayed messages are not built yet'),
     'Deliveries per step of the delay offset version.',
   ),
   bool(

@@ -1,8 +1,5 @@
 /** A role's configuration while it runs: what GET_*_CONFIG shows and UPDATE_*_CONFIG changes (broker.md 24). */
 import type { Cancel, Platform } from '@perigee/core/platform/ports';
-import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
-import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
-import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type ConfigEntries, type ConfigEntry, type ConfigValue, clampOf, readValue, textOf } from './config-entry.ts';
 import { saveConfigChanges } from './config-file.ts';
 import { type LoadedConfig, unknownKeySentence } from './load-config.ts';
@@ -17,10 +14,29 @@ export interface LiveConfigParts<C> {
   readonly fault?: (value: (key: string) => unknown) => string | undefined;
 }
 
-/** An update that was taken. `remark` says what does not take effect at once; undefined when all does. */
+/** Answered to an update: a response code of the wire (the configuration stands beside the protocol, so it names its own). */
+const SUCCESS = 0;
+const SYSTEM_ERROR = 1;
+const NO_PERMISSION = 16;
+
+/** An update that was taken. `remark` says what does not take effect at once; absent when all does. */
 export interface ConfigUpdated {
-  readonly code: typeof ResponseCode.SUCCESS;
+  readonly code: typeof SUCCESS;
   readonly remark?: string;
+}
+
+/** An update of which nothing was taken: a Refusal of the protocol. */
+export interface ConfigRefused {
+  readonly code: typeof SYSTEM_ERROR | typeof NO_PERMISSION;
+  readonly slug: string;
+  readonly remark: string;
+}
+
+/** A DataVersion of the protocol. */
+export interface ConfigVersion {
+  readonly counter: number;
+  readonly stateVersion: number;
+  readonly timestamp: number;
 }
 
 interface Change {
@@ -41,7 +57,7 @@ export class LiveConfig<C extends object> {
   /** What a start with the file as it is now would see; differs from `config` for keys that wait for a restart. */
   readonly #next = new Map<string, ConfigValue>();
   readonly #listeners = new Map<string, Set<Listener>>();
-  #version: DataVersion;
+  #version: ConfigVersion;
   #saving: Promise<void> = Promise.resolve();
 
   constructor(platform: Pick<Platform, 'clock' | 'disk' | 'log'>, parts: LiveConfigParts<C>) {
@@ -64,8 +80,17 @@ export class LiveConfig<C extends object> {
     return printProperties(this.#shown);
   }
 
+  /** Replaces a value that the start left open by what was chosen: the port behind listenPort=0. */
+  settle<K extends keyof C & string>(key: K, value: C[K] & ConfigValue): void {
+    const entry = this.#entryByKey.get(key);
+    if (entry === undefined) throw new TypeError(`${key} is not declared`);
+    Reflect.set(this.config, key, value);
+    this.#next.set(key, value);
+    this.#shown.set(key, textOf(entry, value) ?? '');
+  }
+
   /** Raised by every update. */
-  get version(): DataVersion {
+  get version(): ConfigVersion {
     return this.#version;
   }
 
@@ -82,7 +107,7 @@ export class LiveConfig<C extends object> {
    * the promise resolves when the file is rewritten. A file that cannot be written is a remark and a log line, as the
    * values do count (Apache answers success too).
    */
-  async update(text: string): Promise<ConfigUpdated | Refusal> {
+  async update(text: string): Promise<ConfigUpdated | ConfigRefused> {
     const requested = parseProperties(text, 'UPDATE_CONFIG').values;
     const blackListed = this.#blackListed(requested);
     if (blackListed !== undefined) return blackListed;
@@ -91,9 +116,10 @@ export class LiveConfig<C extends object> {
     if ('slug' in read) return read;
     const notes: string[] = [];
     const changes = new Map<string, string>();
+    const effective = new Map<string, ConfigValue>();
     for (const change of read.changes) {
       changes.set(change.entry.key, change.text);
-      notes.push(...this.#apply(change));
+      notes.push(...this.#apply(change, effective));
     }
     for (const [key, raw] of read.unknown) {
       if (!this.#shown.has(key)) {
@@ -104,27 +130,28 @@ export class LiveConfig<C extends object> {
       changes.set(key, raw);
     }
     this.#version = { ...this.#version, counter: this.#version.counter + 1, timestamp: this.#platform.clock.wallMs() };
+    for (const [key, value] of effective) {
+      for (const listener of this.#listeners.get(key) ?? []) listener(value);
+    }
     notes.push(...(await this.#save(changes)));
-    if (notes.length === 0) return { code: ResponseCode.SUCCESS };
+    if (notes.length === 0) return { code: SUCCESS };
     const remark = notes.join('; ');
     this.#platform.log.warn(`configuration updated: ${remark}`);
-    return { code: ResponseCode.SUCCESS, remark };
+    return { code: SUCCESS, remark };
   }
 
-  #blackListed(requested: ReadonlyMap<string, string>): Refusal | undefined {
+  #blackListed(requested: ReadonlyMap<string, string>): ConfigRefused | undefined {
     const blackList = (this.#shown.get('configBlackList') ?? '').split(';').map((key) => key.trim());
     const key = [...requested.keys()].find((candidate) => blackList.includes(candidate));
     if (key === undefined) return undefined;
-    return refusal({
-      slug: 'config-black-list',
-      code: ResponseCode.NO_PERMISSION,
-      legacy: 'Can not update config in black list.',
-      cause: `${key} is in configBlackList`,
-      remedy: 'change it in the configuration file and restart',
-    });
+    return {
+      code: NO_PERMISSION,
+      slug: 'config-key-black-listed',
+      remark: `Can not update config in black list. [config-key-black-listed] ${key} is in configBlackList; change it in the configuration file and restart`,
+    };
   }
 
-  #readAll(requested: ReadonlyMap<string, string>): { changes: Change[]; unknown: Map<string, string> } | Refusal {
+  #readAll(requested: ReadonlyMap<string, string>): { changes: Change[]; unknown: Map<string, string> } | ConfigRefused {
     const changes: Change[] = [];
     const unknown = new Map<string, string>();
     const pending = new Map<string, ConfigValue>();
@@ -136,26 +163,27 @@ export class LiveConfig<C extends object> {
       }
       const text = raw.trim();
       const read = readValue(entry, text);
-      if ('problem' in read) return invalid(`${key}=${text} ${read.problem}`);
-      if (read.warning !== undefined) return invalid(`${key}=${text} is neither true nor false`);
+      if ('problem' in read) return unreadable(`${key}=${text} ${read.problem}`);
+      if (read.warning !== undefined) return unreadable(`${key}=${text} is neither true nor false`);
       pending.set(key, read.value);
       changes.push({ entry, value: read.value, text: textOf(entry, read.value) ?? '' });
     }
     const fault = this.#parts.fault?.((key) => (pending.has(key) ? pending.get(key) : (this.#next.get(key) ?? this.#shown.get(key))));
-    return fault === undefined ? { changes, unknown } : invalid(fault);
+    return fault === undefined ? { changes, unknown } : unreadable(fault.replace(/\.$/, ''));
   }
 
-  #apply({ entry, value, text }: Change): string[] {
+  /** Takes one change over; a value that counts at once goes to `effective` as well. */
+  #apply({ entry, value, text }: Change, effective: Map<string, ConfigValue>): string[] {
     const before = this.#next.get(entry.key);
     this.#next.set(entry.key, value);
     this.#shown.set(entry.key, text);
     if (before === value) return [];
     if (entry.effect !== 'implemented') return [`${entry.key} has no effect: ${entry.effect.inert}`];
     if (!entry.reloadable) return [`${entry.key} takes effect at the next start`];
-    const effective = clampOf(entry, value);
-    Reflect.set(this.config, entry.key, effective);
-    for (const listener of this.#listeners.get(entry.key) ?? []) listener(effective);
-    return effective === value ? [] : [`${entry.key}=${text} counts as ${effective}`];
+    const used = clampOf(entry, value);
+    Reflect.set(this.config, entry.key, used);
+    effective.set(entry.key, used);
+    return used === value ? [] : [`${entry.key}=${text} counts as ${used}`];
   }
 
   /** One rewrite at a time, in the order of the updates. Answers what went wrong. */
@@ -173,11 +201,10 @@ export class LiveConfig<C extends object> {
   }
 }
 
-function invalid(cause: string): Refusal {
-  return refusal({
-    slug: 'config-invalid',
-    code: ResponseCode.INVALID_PARAMETER,
-    legacy: 'The configuration is unchanged.',
-    cause,
-  });
+function unreadable(cause: string): ConfigRefused {
+  return {
+    code: SYSTEM_ERROR,
+    slug: 'config-value-unreadable',
+    remark: `string2Properties error [config-value-unreadable] ${cause}, and nothing was changed`,
+  };
 }

@@ -62,6 +62,7 @@ function registered(routes: RouteTable): string {
 function brokersGone(routes: RouteTable, topic: string, nowMs: number): Absence | undefined {
   const removed = routes.memory.topic(topic);
   if (removed === undefined || removed.cause === 'topic-deleted' || removed.cause === 'topic-not-registered') return undefined;
+  if (removed.brokerNames.some((name) => routes.hasBroker(name))) return undefined;
   const brokers = removed.brokerNames.flatMap((name) => routes.memory.brokers(name)).slice(0, BROKERS_NAMED_MAX);
   const names = removed.brokerNames.slice(0, BROKERS_NAMED_MAX).join(', ');
   return {
@@ -73,20 +74,20 @@ function brokersGone(routes: RouteTable, topic: string, nowMs: number): Absence 
   };
 }
 
-/** Somebody took the topic away. */
+/** Somebody took the topic away, or its broker came back without it. */
 function topicRemoved(routes: RouteTable, topic: string, nowMs: number): Absence | undefined {
   const removed = routes.memory.topic(topic);
   if (removed === undefined) return undefined;
   const names = removed.brokerNames.slice(0, BROKERS_NAMED_MAX).join(', ');
-  const byRequest = removed.cause === 'topic-deleted';
-  return {
+  const more: Absence = {
     slug: 'topic-route-deleted',
-    cause: byRequest
-      ? 'the topic was deleted from this NameServer'
-      : `${names} registered without the topic (deleteTopicWithBrokerRegistration=true)`,
-    measured: `${ago(nowMs, removed.atMs)}, held by ${names} until then; ${registered(routes)}`,
+    cause: `${names} left and came back without the topic`,
+    measured: `removed ${ago(nowMs, removed.atMs)}, held by ${names} until then; ${registered(routes)}`,
     remedy: 'create the topic again (mqadmin updateTopic); a broker that still has it registers it within 30 s',
   };
+  if (removed.cause === 'topic-deleted') return { ...more, cause: 'the topic was deleted from this NameServer' };
+  if (removed.cause !== 'topic-not-registered') return more;
+  return { ...more, cause: `${names} registered without the topic (deleteTopicWithBrokerRegistration=true)` };
 }
 
 function noBroker(routes: RouteTable, nowMs: number, upMs: number): Absence | undefined {

@@ -169,6 +169,8 @@ export class RouteTable {
     this.#memory.brokerCame(brokerAddr);
     const registerFirst = known === undefined || previousAddr === undefined;
     this.#takeTopics(registration, broker, registerFirst, nowMs);
+    // An address that moved to another cluster name is one broker: its old entry would expire and take the new one along.
+    if (broker.cluster !== clusterName) this.dropLive(broker.cluster, brokerAddr);
     this.#takeLive(registration, nowMs);
     const notify =
       isMinBrokerIdChanged && this.#settings.notifyMinBrokerIdChanged
@@ -348,8 +350,7 @@ export class RouteTable {
         continue;
       }
       this.#brokers.delete(brokerName);
-      this.#removeFromCluster(request.clusterName, brokerName);
-      this.#removeFromCluster(broker.cluster, brokerName);
+      this.#removeFromClusters(brokerName);
       removed.set(brokerName, request.cause);
     }
     this.#cleanTopics(removed, reduced, nowMs);
@@ -370,11 +371,12 @@ export class RouteTable {
     this.#memory.brokerLeft({ ...request, atMs: nowMs, lastSeenMs: live?.lastUpdateMs, timeoutMs: live?.heartbeatTimeoutMs });
   }
 
-  #removeFromCluster(clusterName: string, brokerName: string): void {
-    const names = this.#clusters.get(clusterName);
-    if (names === undefined) return;
-    names.delete(brokerName);
-    if (names.size === 0) this.#clusters.delete(clusterName);
+  /** From all of them: a broker name may have registered under several cluster names. */
+  #removeFromClusters(brokerName: string): void {
+    for (const [clusterName, names] of this.#clusters) {
+      names.delete(brokerName);
+      if (names.size === 0) this.#clusters.delete(clusterName);
+    }
   }
 
   #cleanTopics(removed: ReadonlyMap<string, RemovalCause>, reduced: ReadonlySet<string>, nowMs: number): void {

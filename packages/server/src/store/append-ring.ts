@@ -69,6 +69,10 @@ export class AppendRing {
     return this.head - Math.min(this.dispatched, this.settled);
   }
 
+  get isEmpty(): boolean {
+    return this.pending === 0;
+  }
+
   /** Makes room for `count` more entries; answers false when the bound is reached. */
   reserve(count: number): boolean {
     const wanted = this.pending + count;

@@ -105,6 +105,21 @@ export class BatchConsumeQueue {
     return this.#read(row, Math.min(rowsMax, ROWS_READ_MAX), into);
   }
 
+  /** Start of the first record at or behind a physical offset that has a row here; undefined when there is none. */
+  firstRecordFrom(physicalOffset: number): number | undefined {
+    const row = this.#firstRowWhere(this.#firstRow, (view) => view.physicalOffset(0) >= physicalOffset);
+    return this.#read(row, 1, this.#view) === 1 ? this.#view.physicalOffset(0) : undefined;
+  }
+
+  /** The row that holds a queue offset; undefined when there is none. */
+  rowAt(queueOffset: number): { readonly physicalOffset: number; readonly sizeBytes: number; readonly tagsCode: bigint } | undefined {
+    const view = this.#view;
+    if (queueOffset < this.#minQueueOffset || this.readRows(queueOffset, 1, view) === 0 || view.queueOffset(0) > queueOffset) {
+      return undefined;
+    }
+    return { physicalOffset: view.physicalOffset(0), sizeBytes: view.sizeBytes(0), tagsCode: view.tagsCodeBig(0) };
+  }
+
   /** Finds the files; {@link recover} has to follow. Throws StoreLoadError. */
   load(): void {
     this.#files.load();

@@ -62,7 +62,9 @@ export class CommitLog {
     this.writtenTo = physicalOffset;
     this.flushedTo = physicalOffset;
     this.releasedTo = physicalOffset;
-    this.#segmentEnd = this.segments.has(physicalOffset) ? physicalOffset - (physicalOffset % this.segments.segmentBytes) + this.segments.segmentBytes : physicalOffset;
+    this.#segmentEnd = this.segments.has(physicalOffset)
+      ? physicalOffset - (physicalOffset % this.segments.segmentBytes) + this.segments.segmentBytes
+      : physicalOffset;
   }
 
   /**
@@ -90,7 +92,9 @@ export class CommitLog {
     const start = this.appendedTo;
     if (!this.segments.has(start)) this.segments.createNow(start);
     this.#segmentEnd = start + this.segments.segmentBytes;
-    this.segments.prepareNext().catch((error: unknown) => this.#log.warn('the next CommitLog file could not be prepared', { error: String(error) }));
+    this.segments
+      .prepareNext()
+      .catch((error: unknown) => this.#log.warn('the next CommitLog file could not be prepared', { error: String(error) }));
     return true;
   }
 
@@ -106,7 +110,11 @@ export class CommitLog {
   write(): Promise<void> | undefined {
     if (this.#slowWritesLeft > 0) return this.#writeSlow();
     const startedMs = this.#clock.monotonicMs();
-    for (let block = this.#tail.from(this.writtenTo); block !== undefined && this.writtenTo < this.appendedTo; block = this.#tail.from(this.writtenTo)) {
+    for (
+      let block = this.#tail.from(this.writtenTo);
+      block !== undefined && this.writtenTo < this.appendedTo;
+      block = this.#tail.from(this.writtenTo)
+    ) {
       this.#skipGapTo(block);
       const start = this.writtenTo - block.base;
       this.segments.writeNow(block.bytes, start, block.length - start, this.writtenTo);
@@ -126,7 +134,11 @@ export class CommitLog {
     this.#writing = true;
     try {
       const to = this.appendedTo;
-      for (let block = this.#tail.from(this.writtenTo); block !== undefined && this.writtenTo < to; block = this.#tail.from(this.writtenTo)) {
+      for (
+        let block = this.#tail.from(this.writtenTo);
+        block !== undefined && this.writtenTo < to;
+        block = this.#tail.from(this.writtenTo)
+      ) {
         this.#skipGapTo(block);
         const start = this.writtenTo - block.base;
         const length = Math.min(block.length, to - block.base) - start;
@@ -155,7 +167,9 @@ export class CommitLog {
     this.#cache.truncate(physicalOffset);
     this.appendedTo = physicalOffset;
     this.writtenTo = Math.min(this.writtenTo, physicalOffset);
-    this.#segmentEnd = this.segments.has(physicalOffset) ? physicalOffset - (physicalOffset % this.segments.segmentBytes) + this.segments.segmentBytes : physicalOffset;
+    this.#segmentEnd = this.segments.has(physicalOffset)
+      ? physicalOffset - (physicalOffset % this.segments.segmentBytes) + this.segments.segmentBytes
+      : physicalOffset;
   }
 
   /** True while a sync is under way. */

@@ -6,8 +6,8 @@ import type { Disk, Log } from '@perigee/core/platform/ports';
 import { BatchConsumeQueue } from './batch-consume-queue.ts';
 import { ConsumeQueue, type ConsumeQueueContext } from './consume-queue.ts';
 import { ConsumeQueueExt } from './consume-queue-ext.ts';
-import { RowsView } from './queue-rows.ts';
 import type { OpenFiles } from './open-files.ts';
+import { RowsView } from './queue-rows.ts';
 import { StoreLoadError } from './store-errors.ts';
 
 /** What both kinds of queue can do. */
@@ -91,6 +91,15 @@ export class ConsumeQueueTable {
       max = Math.max(max, queue.maxPhysicalOffset);
     }
     return max;
+  }
+
+  /** Start of a record at or soon behind a physical offset, taken from the rows of the queue that ends last. */
+  recordNear(physicalOffset: number): number | undefined {
+    let newest: AnyConsumeQueue | undefined;
+    for (const queue of this.all()) {
+      newest = newest === undefined || queue.maxPhysicalOffset > newest.maxPhysicalOffset ? queue : newest;
+    }
+    return newest?.firstRecordFrom(physicalOffset);
   }
 
   /** Drops the rows of records at and behind a physical offset, in every queue. */

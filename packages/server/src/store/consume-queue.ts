@@ -296,6 +296,13 @@ export class ConsumeQueue {
     return Math.max(first, next - 1);
   }
 
+  /** Start of the first record at or behind a physical offset that has a row here; undefined when there is none. */
+  firstRecordFrom(physicalOffset: number): number | undefined {
+    const row = this.#lowerBound(this.minQueueOffset, this.maxQueueOffset, (candidate) => candidate < physicalOffset);
+    const found = this.#physicalOffsetAtOrBefore(row, row);
+    return found < 0 ? undefined : found;
+  }
+
   /** Physical offset and size of the row at a queue offset; undefined when there is none or it stands for no message. */
   rowAt(queueOffset: number): { readonly physicalOffset: number; readonly sizeBytes: number; readonly tagsCode: bigint } | undefined {
     const view = this.#context.view;

@@ -119,11 +119,16 @@ export class IndexFile {
     return file;
   }
 
-  /** Opens an existing file; one of the wrong length gets the right one (store.md 20.1). */
-  static open(openFiles: OpenFiles, path: string, shape: IndexShape): IndexFile {
-    const file = new IndexFile(openFiles, path, shape, false);
+  /**
+   * Opens an existing file. A short one gets its full length (store.md 20.1); a longer one was written with a larger
+   * `maxIndexNum`, which then holds for it.
+   */
+  static open(openFiles: OpenFiles, path: string, shape: IndexShape, sizeBytes: number): IndexFile {
+    const entriesMax = Math.floor((sizeBytes - HEADER_BYTES - shape.hashSlotNum * SLOT_BYTES) / ENTRY_BYTES);
+    const ownShape = { hashSlotNum: shape.hashSlotNum, indexNumMax: Math.max(shape.indexNumMax, entriesMax) };
+    const file = new IndexFile(openFiles, path, ownShape, false);
     const opened = openFiles.nowOf(file.#handle);
-    if (opened.sizeNow() < indexFileBytes(shape)) {
+    if (sizeBytes < indexFileBytes(shape)) {
       opened.truncateNow(indexFileBytes(shape));
     }
     const header = file.#headerOnDisk;
@@ -133,7 +138,7 @@ export class IndexFile {
     file.beginPhysicalOffset = readInt64(header, 16);
     file.endPhysicalOffset = readInt64(header, 24);
     file.usedSlots = readInt32(header, 32);
-    file.nextEntry = Math.min(Math.max(FIRST_ENTRY, readInt32(header, 36)), shape.indexNumMax);
+    file.nextEntry = Math.min(Math.max(FIRST_ENTRY, readInt32(header, 36)), ownShape.indexNumMax);
     file.#writtenTo = file.nextEntry;
     return file;
   }

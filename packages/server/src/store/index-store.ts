@@ -95,7 +95,7 @@ export class IndexStore {
         log.warn('not an index file, left alone', { path });
         continue;
       }
-      this.#files.push(IndexFile.open(openFiles, path, this.#options));
+      this.#files.push(IndexFile.open(openFiles, path, this.#options, disk.statNow(path)?.sizeBytes ?? 0));
     }
     const firstUnsure = exitWasClean
       ? -1
@@ -141,7 +141,14 @@ export class IndexStore {
    * text is `bytes[propertiesStart, propertiesEnd)`. A record given again is ignored. Not for rolled back transactions.
    * Records must come in the order of the CommitLog.
    */
-  put(prefixHash: number, bytes: Buffer, propertiesStart: number, propertiesEnd: number, physicalOffset: number, storeTimestamp: number): void {
+  put(
+    prefixHash: number,
+    bytes: Buffer,
+    propertiesStart: number,
+    propertiesEnd: number,
+    physicalOffset: number,
+    storeTimestamp: number,
+  ): void {
     if (physicalOffset < this.#doneTo) {
       return;
     }

@@ -34,6 +34,12 @@ export function localTime(epochMs: number, timeZone?: string): CivilTime {
 export function timeName(time: CivilTime): string {
   const pad = (value: number, digits: number): string => String(value).padStart(digits, '0');
   return (
-    pad(time.year, 4) + pad(time.month, 2) + pad(time.day, 2) + pad(time.hour, 2) + pad(time.minute, 2) + pad(time.second, 2) + pad(time.millisecond, 3)
+    pad(time.year, 4) +
+    pad(time.month, 2) +
+    pad(time.day, 2) +
+    pad(time.hour, 2) +
+    pad(time.minute, 2) +
+    pad(time.second, 2) +
+    pad(time.millisecond, 3)
   );
 }

@@ -20,7 +20,7 @@ import {
   WAITS_REPLICAS,
 } from './append-ring.ts';
 import type { CommitLog } from './commit-log.ts';
-import type { ReplicaAcks } from './replica-acks.ts';
+import { type ReplicaAckSettings, type ReplicaAcks, replicaWait, slaveAcksNeeded } from './replica-acks.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { TailBlock } from './tail-buffers.ts';
 
@@ -34,30 +34,26 @@ export type AppendRefusal =
   | { readonly kind: 'not-writable'; readonly cause: string }
   | { readonly kind: 'busy'; readonly cause: string };
 
-export interface AppendSettings {
+export interface AppendSettings extends ReplicaAckSettings {
   readonly maxMessageSize: number;
   readonly flushDiskType: string;
   readonly syncFlushTimeout: number;
-  readonly brokerRole: string;
   readonly slaveTimeout: number;
-  readonly inSyncReplicas: number;
   readonly enabledAppendPropCRC: boolean;
 }
 
 /** What happens to a record that became visible; the same function serves recovery. */
-export interface Dispatch {
-  (
-    queue: StoreQueue,
-    queueOffset: number,
-    physicalOffset: number,
-    size: number,
-    tagsCode: number,
-    storeTimestamp: number,
-    bytes: Buffer,
-    propertiesStart: number,
-    propertiesEnd: number,
-  ): void;
-}
+export type Dispatch = (
+  queue: StoreQueue,
+  queueOffset: number,
+  physicalOffset: number,
+  size: number,
+  tagsCode: number,
+  storeTimestamp: number,
+  bytes: Buffer,
+  propertiesStart: number,
+  propertiesEnd: number,
+) => void;
 
 export interface AppendParts {
   readonly clock: Clock;
@@ -70,7 +66,10 @@ export interface AppendParts {
   readonly scheduleTurn: () => void;
   /** Sends what was answered outside of a turn (after a sync). */
   readonly runTurn: () => void;
-  readonly replicas: ReplicaAcks | undefined;
+  /** Why nothing may be appended at the moment. */
+  readonly notWritable: () => string | undefined;
+  /** Everything up to this store time (ms) is on the device. */
+  readonly synced: (storeTimestamp: number) => void;
   /** The disk refused a write or sync; the message store decides what that means for later appends. */
   readonly diskFailed: (error: Error) => void;
   /** Called after bytes reached the page cache. */
@@ -83,11 +82,14 @@ export const PROPERTIES_BYTES_MAX = 32_767;
 export class MessageAppend {
   readonly ring = new AppendRing();
   readonly #parts: AppendParts;
-  #settings: AppendSettings;
+  /** Read at each use: values may change while the broker runs. */
+  readonly #settings: AppendSettings;
+  #replicas: ReplicaAcks | undefined;
   /** Entries below have been looked at after their page-cache write. */
   #seenWritten = 0;
+  #lastWrittenTimestamp = 0;
   #cancelScan: Cancel | undefined;
-  /** Latency of the last finished group, for run-time info (ms). */
+
   constructor(parts: AppendParts, settings: AppendSettings) {
     this.#parts = parts;
     this.#settings = settings;
@@ -95,18 +97,19 @@ export class MessageAppend {
 
   start(): void {
     this.#cancelScan = this.#parts.clock.every(OVERDUE_SCAN_PERIOD_MS, () => this.#settleOverdue());
-    this.#parts.replicas?.onAdvance(() => {
+  }
+
+  /** From now on SYNC_MASTER waits for these replicas. */
+  attachReplicas(replicas: ReplicaAcks): void {
+    this.#replicas = replicas;
+    replicas.onAdvance(() => {
       this.#advance();
-      this.#parts.runTurn();
+      this.#parts.scheduleTurn();
     });
   }
 
   stop(): void {
     this.#cancelScan?.();
-  }
-
-  set settings(settings: AppendSettings) {
-    this.#settings = settings;
   }
 
   get #syncFlush(): boolean {
@@ -122,9 +125,11 @@ export class MessageAppend {
       ? propertyCrcTrailerBytes(input.properties, input.propertiesStart, input.propertiesEnd, input.isBatchItem)
       : 0;
     const propertiesBytes = input.propertiesEnd - input.propertiesStart + input.trailerBytes;
-    if (propertiesBytes > PROPERTIES_BYTES_MAX) return { kind: 'properties-too-long', bytes: propertiesBytes, bytesMax: PROPERTIES_BYTES_MAX };
+    if (propertiesBytes > PROPERTIES_BYTES_MAX)
+      return { kind: 'properties-too-long', bytes: propertiesBytes, bytesMax: PROPERTIES_BYTES_MAX };
     const bodyBytes = input.bodyEnd - input.bodyStart;
-    if (bodyBytes > this.#settings.maxMessageSize) return { kind: 'body-too-long', bytes: bodyBytes, bytesMax: this.#settings.maxMessageSize };
+    if (bodyBytes > this.#settings.maxMessageSize)
+      return { kind: 'body-too-long', bytes: bodyBytes, bytesMax: this.#settings.maxMessageSize };
     return undefined;
   }
 
@@ -133,7 +138,7 @@ export class MessageAppend {
    * Answers why it was not taken, else undefined.
    */
   append(input: AppendInput): AppendRefusal | undefined {
-    const refused = this.#prepare(input);
+    const refused = this.#prepare(input) ?? this.#closed();
     if (refused !== undefined) return refused;
     const size = recordSize(input);
     const ring = this.ring;
@@ -150,13 +155,16 @@ export class MessageAppend {
    * one's sink is told.
    */
   appendBatch(inputs: readonly AppendInput[]): AppendRefusal | undefined {
+    const closed = this.#closed();
+    if (closed !== undefined) return closed;
     let total = 0;
     for (const input of inputs) {
       const refused = this.#prepare(input);
       if (refused !== undefined) return refused;
       total += recordSize(input);
     }
-    if (!this.ring.reserve(inputs.length)) return { kind: 'busy', cause: `${this.ring.pending} messages wait for the disk or the replicas` };
+    if (!this.ring.reserve(inputs.length))
+      return { kind: 'busy', cause: `${this.ring.pending} messages wait for the disk or the replicas` };
     const block = this.#reserve(total);
     if ('kind' in block) return block;
     const storeTimestamp = this.#parts.clock.wallMs();
@@ -170,9 +178,19 @@ export class MessageAppend {
     return undefined;
   }
 
+  #closed(): AppendRefusal | undefined {
+    const cause = this.#parts.notWritable();
+    return cause === undefined ? undefined : { kind: 'not-writable', cause };
+  }
+
   #reserve(size: number): TailBlock | AppendRefusal {
     try {
-      return this.#parts.commitLog.reserve(size) ?? { kind: 'busy', cause: 'the disk does not take what was appended; all write buffers are full' };
+      return (
+        this.#parts.commitLog.reserve(size) ?? {
+          kind: 'busy',
+          cause: 'the disk does not take what was appended; all write buffers are full',
+        }
+      );
     } catch (error) {
       // The next file could not be created.
       this.#parts.diskFailed(error as Error);
@@ -217,12 +235,11 @@ export class MessageAppend {
       state = WAITS_DISK;
       timeoutMs = settings.syncFlushTimeout;
     }
-    if (settings.brokerRole === 'SYNC_MASTER' && settings.inSyncReplicas > 1) {
-      if ((this.#parts.replicas?.connectedCount ?? 0) + 1 < settings.inSyncReplicas) state |= NO_REPLICA;
-      else {
-        state |= WAITS_REPLICAS;
-        timeoutMs = Math.max(timeoutMs, settings.slaveTimeout);
-      }
+    const replicas = replicaWait(slaveAcksNeeded(settings), true, this.#replicas);
+    if (replicas === 'unavailable') state |= NO_REPLICA;
+    else if (replicas === 'wait') {
+      state |= WAITS_REPLICAS;
+      timeoutMs = Math.max(timeoutMs, settings.slaveTimeout);
     }
     ring.state[slot] = state;
     if (state !== 0) ring.deadlineMs[slot] = this.#parts.clock.monotonicMs() + timeoutMs;
@@ -267,6 +284,7 @@ export class MessageAppend {
       const state = ring.state[slot] as number;
       if ((state & (WAITS_DISK | WAITS_REPLICAS)) === 0) this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
     }
+    if (counter > this.#seenWritten) this.#lastWrittenTimestamp = ring.storeTimestamp[(counter - 1) & ring.mask] as number;
     this.#seenWritten = counter;
     if (visibleAtOnce) ring.dispatched = counter;
     this.#parts.written();
@@ -304,12 +322,14 @@ export class MessageAppend {
   /** Answers everything whose disk and replica waits are over, in order, and makes synced records visible. */
   #advance(): void {
     const ring = this.ring;
-    const { commitLog, replicas } = this.#parts;
+    const { commitLog } = this.#parts;
+    const replicas = this.#replicas;
     if (this.#syncFlush) {
       const flushedTo = commitLog.flushedTo;
-      while (ring.dispatched < this.#seenWritten && ring.endOf(ring.dispatched) <= flushedTo) this.#dispatchOne(ring.dispatched++ & ring.mask);
+      while (ring.dispatched < this.#seenWritten && ring.endOf(ring.dispatched) <= flushedTo)
+        this.#dispatchOne(ring.dispatched++ & ring.mask);
     } else ring.dispatched = this.#seenWritten;
-    const acksNeeded = this.#settings.inSyncReplicas - 1;
+    const acksNeeded = slaveAcksNeeded(this.#settings);
     while (ring.settled < this.#seenWritten) {
       const slot = ring.settled & ring.mask;
       const state = ring.state[slot] as number;
@@ -329,14 +349,28 @@ export class MessageAppend {
   sync(): void {
     const { commitLog } = this.#parts;
     if (commitLog.syncing || commitLog.flushedTo === commitLog.writtenTo) return;
+    const storeTimestamp = this.#lastWrittenTimestamp;
     commitLog.sync().then(
       () => {
+        this.#parts.synced(storeTimestamp);
         this.#advance();
         if (this.#syncFlush || commitLog.isDirty) this.sync();
         this.#parts.runTurn();
       },
       (error: unknown) => this.#parts.diskFailed(error as Error),
     );
+  }
+
+  /** Writes and syncs everything appended; resolves when nobody waits for the disk any more. For a clean stop. */
+  async drain(): Promise<void> {
+    const { commitLog } = this.#parts;
+    this.endTurn();
+    while (commitLog.writtenTo < commitLog.appendedTo && !this.ring.isEmpty) await this.#parts.clock.sleep(1);
+    const storeTimestamp = this.#lastWrittenTimestamp;
+    while (commitLog.flushedTo < commitLog.writtenTo) await commitLog.sync();
+    if (storeTimestamp > 0) this.#parts.synced(storeTimestamp);
+    this.#advance();
+    this.#parts.runTurn();
   }
 
   #settleOverdue(): void {

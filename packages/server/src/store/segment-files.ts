@@ -127,6 +127,11 @@ export class SegmentFiles {
     return this.#segments.at(place)?.startOffset ?? -1;
   }
 
+  /** Start offset of the segment that holds an offset; -1 when there is none. */
+  startOf(offset: number): number {
+    return this.#find(offset)?.startOffset ?? -1;
+  }
+
   /** Path of the segment that holds an offset, for reports; undefined when there is none. */
   pathOf(offset: number): string | undefined {
     return this.#find(offset)?.handle.path;

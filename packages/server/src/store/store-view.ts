@@ -39,9 +39,11 @@ export interface StoreView {
     readonly endTimestampMs: number;
   }): KeyQueryResult;
   /** Row of a ConsumeQueue: where the record is. */
-  consumeQueueRow(topic: string, queueId: number, queueOffset: number):
-    | { readonly physicalOffset: number; readonly sizeBytes: number; readonly tagsCode: bigint }
-    | undefined;
+  consumeQueueRow(
+    topic: string,
+    queueId: number,
+    queueOffset: number,
+  ): { readonly physicalOffset: number; readonly sizeBytes: number; readonly tagsCode: bigint } | undefined;
   /** Queue ids that have a ConsumeQueue, ascending, by topic. */
   queuesOf(topic: string): number[];
   topicsWithQueues(): string[];

@@ -53,7 +53,8 @@ export class TailBuffers {
         if (oldest.bytes.length >= size && oldest.bytes.length <= TAIL_BLOCK_BYTES) bytes = oldest.bytes;
       } else if (this.#blocks.length >= BLOCKS_STALLED_MAX) return undefined;
     }
-    while (this.#blocks.length >= BLOCKS_MAX && (this.#blocks[0] as TailBlock).base + (this.#blocks[0] as TailBlock).length <= releasedTo) this.#blocks.shift();
+    while (this.#blocks.length >= BLOCKS_MAX && (this.#blocks[0] as TailBlock).base + (this.#blocks[0] as TailBlock).length <= releasedTo)
+      this.#blocks.shift();
     const block = { bytes: bytes ?? Buffer.allocUnsafeSlow(Math.max(TAIL_BLOCK_BYTES, size)), base: physicalOffset, length: size };
     this.#blocks.push(block);
     this.#current = block;

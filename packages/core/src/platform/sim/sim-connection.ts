@@ -74,7 +74,6 @@ export class SimConnection implements Connection {
   /** Bytes sent that the peer's owner has not had. */
   #inFlightBytes = 0;
   #incoming: Segment[] = [];
-  #lastDueMs = 0;
   #paused = false;
   /** `write` answered false and `onDrain` is owed. */
   #blocked = false;
@@ -317,8 +316,8 @@ export class SimConnection implements Connection {
       if (this.#dead && this.#wire.isUp(this.host)) this.#peer.close(resetError());
       return;
     }
-    const dueMs = Math.max(this.#wire.nowMs + this.#wire.latencyMs(this.#peer.host, this.host), this.#lastDueMs);
-    this.#lastDueMs = dueMs;
+    // One that is due before an earlier one waits behind it: TCP delivers in order.
+    const dueMs = this.#wire.nowMs + this.#wire.latencyMs(this.#peer.host, this.host);
     this.#incoming.push({ dueMs, bytes });
     if (dueMs <= this.#wire.nowMs) this.#wire.post(() => this.receive());
     else this.#wire.at(dueMs, () => this.receive());

@@ -226,11 +226,8 @@ export class SimDisk implements Disk, FaultyDisk {
   }
 
   async #pass(delayMs: number): Promise<void> {
-    this.#scheduler.noteWork();
     if (delayMs === Number.POSITIVE_INFINITY) await never();
     if (delayMs > 0) await new Promise<void>((resolve) => void this.#scheduler.at(this.#scheduler.nowMs + delayMs, resolve));
-    else await null;
-    this.#scheduler.noteWork();
   }
 }
 

@@ -5,11 +5,6 @@
  */
 import type { Cancel } from '../ports.ts';
 
-/**
- * Microtasks are drained by awaiting nothing, this many times in a row without new work. An async call chain advances one
- * or more links per round, so a chain that waits for nothing real is done long before.
- */
-const QUIET_ROUNDS = 50;
 /** Turns at one virtual moment after which two parts must be calling each other for ever. */
 const TURNS_PER_MOMENT_MAX = 100_000;
 /** How far `run` lets time go by default before it gives up. */
@@ -24,8 +19,8 @@ interface Timer {
 export class SimScheduler {
   #nowMs = 0;
   #order = 0;
-  #workCount = 0;
-  #driving = false;
+  /** Exists while the simulation is driven. */
+  #microtasks: Microtasks | undefined;
   readonly #timers: Timer[] = [];
   #ready: (() => void)[] = [];
   #turnEnd: (() => void)[] = [];
@@ -38,7 +33,6 @@ export class SimScheduler {
   /** Runs `action` at virtual time `dueMs` (now, if that has passed). */
   at(dueMs: number, action: () => void): Cancel {
     const timer: Timer = { dueMs: Math.max(dueMs, this.#nowMs), order: this.#order++, action };
-    this.#workCount++;
     this.#push(timer);
     return () => {
       timer.action = undefined;
@@ -47,18 +41,11 @@ export class SimScheduler {
 
   /** Runs `action` as input of the next turn. */
   post(action: () => void): void {
-    this.#workCount++;
     this.#ready.push(action);
   }
 
   atTurnEnd(action: () => void): void {
-    this.#workCount++;
     this.#turnEnd.push(action);
-  }
-
-  /** Says that something goes on in microtasks alone, so that draining does not stop in the middle of it. */
-  noteWork(): void {
-    this.#workCount++;
   }
 
   /** Time passes while the one thread is blocked: timers become late. */
@@ -105,18 +92,21 @@ export class SimScheduler {
   }
 
   async #drive<T>(steps: () => Promise<T>): Promise<T> {
-    if (this.#driving) throw new Error('the simulation is already being driven: await settle, advance and run one after the other');
-    this.#driving = true;
+    if (this.#microtasks !== undefined) {
+      throw new Error('the simulation is already being driven: await settle, advance and run one after the other');
+    }
+    this.#microtasks = new Microtasks();
     try {
+      await this.#microtasks.drain();
       return await steps();
     } finally {
-      this.#driving = false;
+      this.#microtasks.close();
+      this.#microtasks = undefined;
     }
   }
 
   async #turns(): Promise<void> {
     for (let turn = 0; turn < TURNS_PER_MOMENT_MAX; turn++) {
-      await this.#drainMicrotasks();
       const due = (this.#nextDueMs() ?? Number.POSITIVE_INFINITY) <= this.#nowMs;
       if (!due && this.#ready.length === 0 && this.#turnEnd.length === 0) return;
       await this.#turn();
@@ -128,26 +118,20 @@ export class SimScheduler {
     const lastOrder = this.#order;
     for (let timer = this.#takeDue(lastOrder); timer !== undefined; timer = this.#takeDue(lastOrder)) {
       timer.action?.();
-      await this.#drainMicrotasks();
+      await this.#microtasks?.drain();
     }
     // What is posted from here on is input of the next turn.
     const ready = this.#ready;
     this.#ready = [];
     for (const action of ready) {
       action();
-      await this.#drainMicrotasks();
+      await this.#microtasks?.drain();
     }
     const turnEnd = this.#turnEnd;
+    if (turnEnd.length === 0) return;
     this.#turnEnd = [];
     for (const action of turnEnd) action();
-  }
-
-  async #drainMicrotasks(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_ROUNDS; ) {
-      const before = this.#workCount;
-      await null;
-      quiet = this.#workCount === before ? quiet + 1 : 0;
-    }
+    await this.#microtasks?.drain();
   }
 
   #nextDueMs(): number | undefined {
@@ -194,6 +178,30 @@ export class SimScheduler {
       at = child;
     }
     heap[at] = last;
+  }
+}
+
+/**
+ * Waits until the microtask queue is empty, however long the chains of promises in it are. A message to ourselves is
+ * delivered by Node's event loop, which turns to it only then; real time plays no part in it.
+ */
+class Microtasks {
+  readonly #channel = new MessageChannel();
+  #drained: () => void = () => {};
+
+  constructor() {
+    this.#channel.port1.onmessage = () => this.#drained();
+  }
+
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      this.#channel.port2.postMessage(undefined);
+    });
+  }
+
+  close(): void {
+    this.#channel.port1.close();
   }
 }
 

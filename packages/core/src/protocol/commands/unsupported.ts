@@ -18,9 +18,8 @@ const NOT_BUILT_AUTH = 'users and access control lists are not built yet';
 const NOT_BUILT_STATIC_TOPIC = 'static topics (logical queues) are not built yet';
 const NOT_BUILT_OFFSET_RESET = 'resetting and cloning the offsets of a group is not built yet';
 const NOT_BUILT_DIRECT_CONSUMPTION = 'handing one message to a chosen consumer is not built yet';
-const NOT_BUILT_BATCH_ADMIN = 'creating or deleting several topics or groups in one request is not built yet; send one request each';
+const NOT_BUILT_BATCH_DELETION = 'deleting several topics or groups in one request is not built yet; send one request each';
 const NOT_BUILT_DIAGNOSIS = 'this diagnosis is not built yet';
-const NOT_BUILT_GROUP_FORBIDDEN = 'forbidding a group to read a topic is not built yet';
 const NOT_BUILT_CLEANING = 'cleaning on request is not built yet; the broker removes expired files by itself';
 const NOT_BUILT_COLD_DATA = 'limiting reads of cold data is not built yet';
 const NO_ROCKSDB = 'the store keeps its queues in files and its configuration in JSON, so there is no RocksDB to look into';
@@ -63,11 +62,7 @@ export const unsupportedCommands: readonly UnsupportedCommand[] = [
   unsupported(200078, 'GET_LITE_GROUP_INFO', 'broker', NOT_BUILT_LITE),
   unsupported(200079, 'TRIGGER_LITE_DISPATCH', 'broker', NOT_BUILT_LITE),
   unsupported(200073, 'NOTIFY_UNSUBSCRIBE_LITE', 'client', NOT_BUILT_LITE),
-  unsupported(43, 'GET_ALL_CONSUMER_OFFSET', 'broker', NOT_BUILT_SLAVE),
   unsupported(905, 'NOTIFY_MIN_BROKER_ID_CHANGE', 'broker', NOT_BUILT_SLAVE),
-  unsupported(906, 'EXCHANGE_BROKER_HA_INFO', 'broker', NOT_BUILT_SLAVE),
-  unsupported(907, 'GET_BROKER_HA_STATUS', 'broker', NOT_BUILT_SLAVE),
-  unsupported(908, 'RESET_MASTER_FLUSH_OFFSET', 'broker', NOT_BUILT_SLAVE),
   unsupported(1007, 'GET_BROKER_EPOCH_CACHE', 'broker', NOT_BUILT_CONTROLLER),
   unsupported(1008, 'NOTIFY_BROKER_ROLE_CHANGED', 'broker', NOT_BUILT_CONTROLLER),
   unsupported(904, 'BROKER_HEARTBEAT', 'controller', NOT_BUILT_CONTROLLER),
@@ -103,19 +98,13 @@ export const unsupportedCommands: readonly UnsupportedCommand[] = [
   unsupported(221, 'GET_CONSUMER_STATUS_FROM_CLIENT', 'client', NOT_BUILT_OFFSET_RESET),
   unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'broker', NOT_BUILT_DIRECT_CONSUMPTION),
   unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'client', NOT_BUILT_DIRECT_CONSUMPTION),
-  unsupported(18, 'UPDATE_AND_CREATE_TOPIC_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
-  unsupported(225, 'UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
-  unsupported(5002, 'DELETE_TOPIC_IN_BROKER_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
-  unsupported(5003, 'DELETE_SUBSCRIPTION_GROUP_LIST', 'broker', NOT_BUILT_BATCH_ADMIN),
+  unsupported(5002, 'DELETE_TOPIC_IN_BROKER_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
+  unsupported(5003, 'DELETE_SUBSCRIPTION_GROUP_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
   unsupported(303, 'QUERY_CONSUME_TIME_SPAN', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(305, 'GET_SYSTEM_TOPIC_LIST_FROM_BROKER', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(315, 'VIEW_BROKER_STATS_DATA', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(317, 'GET_BROKER_CONSUME_STATS', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(321, 'QUERY_CONSUME_QUEUE', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(328, 'GET_ALL_PRODUCER_INFO', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(343, 'QUERY_TOPICS_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(345, 'QUERY_SUBSCRIPTION_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(353, 'UPDATE_AND_GET_GROUP_FORBIDDEN', 'broker', NOT_BUILT_GROUP_FORBIDDEN),
   unsupported(306, 'CLEAN_EXPIRED_CONSUMEQUEUE', 'broker', NOT_BUILT_CLEANING),
   unsupported(316, 'CLEAN_UNUSED_TOPIC', 'broker', NOT_BUILT_CLEANING),
   unsupported(329, 'DELETE_EXPIRED_COMMITLOG', 'broker', NOT_BUILT_CLEANING),

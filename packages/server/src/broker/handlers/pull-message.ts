@@ -1,6 +1,6 @@
 /** PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361): broker.md 9 and 11. */
-import { buildTagSubscription, isTagType, matchesTagsCode, type SubscriptionData } from '@perigee/core/filter/tag-filter';
-import type { ConsumeType, MessageModel } from '@perigee/core/protocol/bodies/heartbeat';
+import { buildTagSubscription, isTagType } from '@perigee/core/filter/tag-filter';
+import type { ConsumeType, MessageModel, SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subscription-group';
 import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { litePullMessage, PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION, PULL_SUSPEND, pullMessage } from '@perigee/core/protocol/commands/pull';
@@ -211,8 +211,9 @@ export class PullMessageHandler {
     const known = this.#subscriptions.get(key);
     if (known !== undefined) return known;
     if (!isTagType(type)) return this.#parts.refusals.propertyFilterOff();
-    const built = buildTagSubscription(pull.topic, expression, pull.subVersion);
-    if (built === undefined) return this.#parts.refusals.subscriptionParse(expression);
+    const tags = buildTagSubscription(pull.topic, expression, pull.subVersion);
+    if (tags === undefined) return this.#parts.refusals.subscriptionParse(expression);
+    const built = { ...tags, tagsSet: [...tags.tagsSet], codeSet: [...tags.codeSet] };
     if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX) this.#subscriptions.clear();
     this.#subscriptions.set(key, built);
     this.#compensate(pull, built);
@@ -223,7 +224,8 @@ export class PullMessageHandler {
     if (subscription.subString === '*' || subscription.classFilterMode) return undefined;
     let filter = this.#rowFilters.get(subscription);
     if (filter === undefined) {
-      filter = (tagsHash, isExact) => !isExact || matchesTagsCode(subscription, tagsHash);
+      const codes = new Set(subscription.codeSet);
+      filter = (tagsHash, isExact) => !isExact || codes.has(tagsHash);
       this.#rowFilters.set(subscription, filter);
     }
     return filter;

@@ -295,7 +295,8 @@ export class SendMessageHandler {
     const bodyBytes = view.bodyEnd - view.bodyStart;
     const sysFlag = view.integer(SYS_FLAG, 0);
     if (bodyBytes > settings.maxMessageSize) return refusals.illegal('body', bodyBytes);
-    if ((sysFlag & SYS_FLAG_TRANSACTION_MASK) !== 0 || parseProperties(this.#properties.text()).has('DELAY')) return refusals.batchKind();
+    const header = parseProperties(this.#properties.text());
+    if ((sysFlag & SYS_FLAG_TRANSACTION_MASK) !== 0 || Number(header.get('DELAY') ?? 0) > 0) return refusals.batchKind();
     let items: BatchItem[];
     try {
       items = decodeBatch(view.bytes, view.bodyStart, view.bodyEnd);
@@ -309,7 +310,7 @@ export class SendMessageHandler {
     if ((view.flag & FLAG_ONEWAY) === 0) {
       const last = inputs[inputs.length - 1] as AppendInput;
       last.sink = this.#parts.reply;
-      last.token = { connection, count: inputs.length } satisfies BatchReply;
+      last.token = { connection, count: inputs.length, uniqueKey: header.get('UNIQ_KEY') } satisfies BatchReply;
       last.opaque = view.opaque;
     }
     const refused = append.appendBatch(inputs);

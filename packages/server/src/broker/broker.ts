@@ -1,0 +1,256 @@
+/**
+ * The broker role put together: tables, store, handlers, the two listeners, replication, registration. It contains no
+ * behaviour of its own beyond the order of start and stop (broker.md 1.4, 29).
+ */
+import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
+import { encodeHost, parseAddress } from '@perigee/core/message/host';
+import type { Platform } from '@perigee/core/platform/ports';
+import { encodeHaRuntimeInfo } from '@perigee/core/protocol/bodies/ha-runtime-info';
+import { haCommands } from '@perigee/core/protocol/commands/ha';
+import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
+import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
+import { FieldTable } from '@perigee/core/protocol/header-scan';
+import type { HotHandler } from '@perigee/core/remoting/connection';
+import { bindHandlers, done, type RawHandler } from '@perigee/core/remoting/handler';
+import { RemotingClient } from '@perigee/core/remoting/remoting-client';
+import { RemotingServer } from '@perigee/core/remoting/remoting-server';
+import { Turn } from '@perigee/core/remoting/turn';
+import type { BrokerConfig } from '../config/broker-entries.ts';
+import type { LiveConfig } from '../config/live-config.ts';
+import { HaMaster } from '../replication/ha-master.ts';
+import { ConfigFile } from '../store/config-file.ts';
+import { MessageStore } from '../store/message-store.ts';
+import { brokerUnsupported, tableCommands, tableHandlers } from './broker-commands.ts';
+import type { BrokerParts } from './broker-parts.ts';
+import { BrokerStats } from './broker-stats.ts';
+import { ConsumerOffsetTable } from './consumer-offset-table.ts';
+import { ConsumerTable } from './consumer-table.ts';
+import { PullMessageHandler } from './handlers/pull-message.ts';
+import { SendMessageHandler } from './handlers/send-message.ts';
+import { HousekeepingLoop } from './housekeeping-loop.ts';
+import { LockTable } from './lock-table.ts';
+import { ProducerTable } from './producer-table.ts';
+import { PullHoldTable } from './pull-hold-table.ts';
+import { PullRefusals } from './pull-refusals.ts';
+import { RegistrationLoop } from './registration-loop.ts';
+import { SendRefusals } from './send-refusals.ts';
+import { SendReply } from './send-reply.ts';
+import { divertSend } from './send-diversion.ts';
+import { SubscriptionGroupTable } from './subscription-group-table.ts';
+import { TopicTable } from './topic-table.ts';
+
+/** The second listener is this far below the first (remoting.md 12.2). */
+const VIP_PORT_DISTANCE = 2;
+
+export interface BrokerOptions {
+  /** Process that holds a Java broker's lock on a file. */
+  readonly javaLockHolder?: (path: string) => number | undefined;
+  /** Local time minus UTC, for the ids that the broker makes. */
+  readonly zoneOffsetMinutes?: number;
+}
+
+export class Broker {
+  readonly store: MessageStore;
+  readonly parts: BrokerParts;
+  readonly holds: PullHoldTable;
+  readonly ha: HaMaster;
+  readonly #platform: Platform;
+  readonly #live: LiveConfig<BrokerConfig>;
+  readonly #turn: Turn;
+  readonly #link: RemotingClient;
+  readonly #registration: RegistrationLoop;
+  readonly #housekeeping: HousekeepingLoop;
+  readonly #send: SendMessageHandler;
+  readonly #pull: PullMessageHandler;
+  #main: RemotingServer | undefined;
+  #vip: RemotingServer | undefined;
+
+  constructor(platform: Platform, live: LiveConfig<BrokerConfig>, options: BrokerOptions = {}) {
+    this.#platform = platform;
+    this.#live = live;
+    const config = live.config;
+    const turn = new Turn(platform.clock);
+    this.#turn = turn;
+    this.#link = new RemotingClient(platform, { turn });
+    const topics = new TopicTable(platform, config, this.#configFile('topics.json'));
+    const groups = new SubscriptionGroupTable(platform, config, this.#configFile('subscriptionGroup.json'));
+    const offsets = new ConsumerOffsetTable(platform, config, this.#configFile('consumerOffset.json'));
+    const storeHost = encodeHost({ host: config.brokerIP1, port: config.listenPort });
+    this.store = new MessageStore(platform, config, {
+      storeHost,
+      scheduleTurn: () => turn.schedule(),
+      runTurn: () => turn.run(),
+      javaLockHolder: options.javaLockHolder ?? (() => undefined),
+      isBatchTopic: (topic) => topics.topic(topic)?.attributes.get('queue.type') === 'BatchCQ',
+    });
+    const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
+    this.parts = {
+      platform,
+      settings: config,
+      config: live,
+      topics,
+      groups,
+      offsets,
+      producers: new ProducerTable(platform, config),
+      consumers: new ConsumerTable(platform, config),
+      locks: new LockTable(platform),
+      stats,
+      store: this.store.queries,
+      bootTimestampMs: platform.clock.wallMs(),
+    };
+    this.ha = new HaMaster(platform, config, this.store);
+    this.store.append.attachReplicas(this.ha);
+    this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
+    this.#housekeeping = new HousekeepingLoop(platform, this.parts);
+    this.#send = this.#sendHandler(storeHost, options.zoneOffsetMinutes ?? 0);
+    this.#pull = this.#pullHandler();
+    this.holds = new PullHoldTable(platform.clock, this.#pull.rerun, () => turn.schedule());
+    turn.addWork(() => this.store.endTurn());
+    turn.addWork(() => this.holds.runReady());
+    this.#watchChanges();
+  }
+
+  #configFile(name: string): ConfigFile {
+    return new ConfigFile(this.#platform.disk, this.#platform.log, `${this.#live.config.storePathRootDir}/config/${name}`);
+  }
+
+  #sendHandler(storeHost: Buffer, zoneOffsetMinutes: number): SendMessageHandler {
+    const { platform, topics, stats } = this.parts;
+    const config = this.#live.config;
+    const ext = { MSG_REGION: config.regionId, TRACE_ON: String(config.traceOn) };
+    const ids = new UniqueIdGenerator({
+      clock: platform.clock,
+      random: platform.random,
+      address: parseAddress(config.brokerIP1) ?? Buffer.from([127, 0, 0, 1]),
+      pid: this.#platform.host.pid,
+      zoneOffsetMinutes,
+    });
+    const refusals = new SendRefusals(config, ext);
+    return new SendMessageHandler({
+      settings: config,
+      append: this.store.append,
+      reply: new SendReply(storeHost, ext, () => this.store.queries.diskUse(), () => this.store.notWritable?.cause ?? ''),
+      refusals,
+      topic: (name) => topics.topic(name),
+      createTopic: (request) =>
+        topics.createOnSend({
+          topic: request.topic,
+          defaultTopic: request.defaultTopic,
+          clientQueueNums: request.queueNums,
+          topicSysFlag: request.unitMode ? 1 : 0,
+        }),
+      queue: (topic, queueId) => this.store.queue(topic, queueId),
+      random: (bound) => platform.random.below(bound),
+      nowMs: () => platform.clock.wallMs(),
+      uniqueKey: () => ids.next(),
+      counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+      divert: divertSend(config, refusals),
+    });
+  }
+
+  #pullHandler(): PullMessageHandler {
+    const { topics, groups, consumers, offsets, stats, platform } = this.parts;
+    return new PullMessageHandler({
+      settings: this.#live.config,
+      reader: this.store.reader,
+      holds: () => this.holds,
+      refusals: new PullRefusals(this.#live.config.brokerIP1),
+      nowMs: () => platform.clock.monotonicMs(),
+      topic: (name) => topics.topic(name),
+      group: (name) => groups.findOrCreate(name),
+      isReadForbidden: (group, topic) => groups.isReadForbidden(group, topic),
+      consumers,
+      offsets,
+      queue: (topic, queueId) => this.store.queueIfExists(topic, queueId),
+      queueToHold: (topic, queueId) => this.store.queue(topic, queueId),
+      counted: (group, topic, _queueId, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
+    });
+  }
+
+  #watchChanges(): void {
+    const { topics } = this.parts;
+    topics.onChange(() => this.#send.topicsChanged());
+    topics.onRemove(() => this.#send.topicsChanged());
+    this.#live.onChange('brokerPermission', () => {
+      this.#send.topicsChanged();
+      topics.bumpVersion();
+      void this.#registration.registerAll();
+    });
+  }
+
+  #handlers(): Map<number, RawHandler> {
+    const broker = this.parts;
+    return new Map([
+      ...bindHandlers(brokerUnsupported(), {}),
+      ...bindHandlers(tableCommands, tableHandlers(broker)),
+      ...bindHandlers(haCommands, { getBrokerHaStatus: () => done(encodeHaRuntimeInfo(this.ha.haStatus())) }),
+    ]);
+  }
+
+  /** Ports that it really listens on. */
+  get listenPort(): number {
+    return this.#main?.endpoint.port ?? this.#live.config.listenPort;
+  }
+
+  /**
+   * Loads everything, listens, registers. Rejects with StoreInUseError, StoreLoadError, BodyError or the network's error
+   * (EADDRINUSE…); what was started by then is stopped again.
+   */
+  async start(): Promise<void> {
+    const { topics, groups, offsets } = this.parts;
+    await this.store.lock();
+    try {
+      topics.load();
+      groups.load();
+      offsets.load();
+      await this.store.open();
+      await this.#listen();
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+    this.holds.start();
+    this.#housekeeping.start();
+    await this.#registration.start({ listenPort: this.listenPort, haListenPort: this.ha.endpoint.port });
+  }
+
+  async #listen(): Promise<void> {
+    const { bindAddress, listenPort } = this.#live.config;
+    const idleMaxMs = this.#live.config.serverChannelMaxIdleTimeSeconds * 1000;
+    const handlers = this.#handlers();
+    const send: [number, HotHandler][] = [sendMessage, sendMessageV2, sendBatchMessage].map(({ code }) => [code, this.#send.handle]);
+    const pull: [number, HotHandler][] = [pullMessage, litePullMessage].map(({ code }) => [code, this.#pull.handle]);
+    const tables = new Map([sendMessage, sendMessageV2, sendBatchMessage, pullMessage, litePullMessage].map(({ code, request }) => [code, new FieldTable(request)]));
+    const shared = { idleMaxMs, handlers, turn: this.#turn };
+    this.#main = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: listenPort }, hot: new Map([...send, ...pull]), tables });
+    await this.#main.start();
+    // The second listener serves all but the pulls (broker.md 1.4).
+    const vipTables = new Map([...tables].filter(([code]) => code !== pullMessage.code && code !== litePullMessage.code));
+    const vipPort = listenPort === 0 ? 0 : listenPort - VIP_PORT_DISTANCE;
+    this.#vip = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: vipPort }, hot: new Map(send), tables: vipTables });
+    await this.#vip.start();
+    await this.ha.start();
+  }
+
+  async #abandon(): Promise<void> {
+    await this.#main?.stop().catch(() => {});
+    await this.#vip?.stop().catch(() => {});
+    await this.ha.stop().catch(() => {});
+    await this.store.close();
+  }
+
+  /** Unregisters, stops serving, makes everything durable. */
+  async stop(): Promise<void> {
+    const { topics, groups } = this.parts;
+    await this.#registration.stop();
+    this.holds.stop();
+    await this.#main?.stop();
+    await this.#vip?.stop();
+    await this.ha.stop();
+    await this.#housekeeping.stop();
+    await topics.settled();
+    await groups.settled();
+    await this.store.close();
+    await this.#link.stop();
+  }
+}

@@ -1,0 +1,417 @@
+/**
+ * The store of one broker: CommitLog, ConsumeQueues, key index, checkpoint, and the life of them all from lock to close.
+ * The write path is `message-append.ts`, the read path `message-reader.ts`, questions off the hot path `store-queries.ts`.
+ */
+import type { Cancel, Platform } from '@perigee/core/platform/ports';
+import { AbortFile } from './abort-file.ts';
+import { StoreCheckpoint } from './checkpoint.ts';
+import { CommitLog } from './commit-log.ts';
+import { ConsumeQueueFlushLoop, type DispatchedTo } from './consume-queue-flush.ts';
+import { ConsumeQueueTable } from './consume-queue-table.ts';
+import { IndexStore } from './index-store.ts';
+import { type AppendSettings, type Dispatch, MessageAppend } from './message-append.ts';
+import { MessageReader, type ReadSettings } from './message-reader.ts';
+import { RecordDispatch } from './record-dispatch.ts';
+import { type RecoveryReport, recoverStore } from './recovery.ts';
+import type { LogSource } from './replica-acks.ts';
+import { OpenFiles, SegmentFiles } from './segment-files.ts';
+import { StoreLock } from './store-lock.ts';
+import { StoreQueries } from './store-queries.ts';
+import { StoreQueue } from './store-queue.ts';
+
+/** How often appended bytes go to the device when nobody waits for it (DESIGN 5; also flushIntervalCommitLog). */
+const CHECKPOINT_PERIOD_MS = 1_000;
+/** How often a store that the disk refused looks whether it can go on. */
+const RECHECK_PERIOD_MS = 1_000;
+/** Free bytes that end the "disk full" state; below this a sender would be refused again at once. */
+const ROOM_BYTES_MIN = 16 * 1024 * 1024;
+
+export interface StoreConfig extends AppendSettings, ReadSettings {
+  readonly storePathRootDir: string;
+  /** Empty: `<root>/commitlog`; several joined by `,`. */
+  readonly storePathCommitLog: string;
+  readonly readOnlyCommitLogStorePaths: string;
+  readonly mappedFileSizeCommitLog: number;
+  readonly mappedFileSizeConsumeQueue: number;
+  readonly mapperFileSizeBatchConsumeQueue: number;
+  readonly mappedFileSizeConsumeQueueExt: number;
+  readonly maxHashSlotNum: number;
+  readonly maxIndexNum: number;
+  readonly maxMsgsNumBatch: number;
+  readonly messageIndexEnable: boolean;
+  readonly flushIntervalCommitLog: number;
+  readonly flushIntervalConsumeQueue: number;
+  readonly flushConsumeQueueThoroughInterval: number;
+  readonly accessMessageInMemoryMaxRatio: number;
+  readonly checkCRCOnRecover: boolean;
+  readonly forceVerifyPropCRC: boolean;
+  readonly messageDelayLevel: string;
+  readonly enableLmq: boolean;
+  readonly enableMultiDispatch: boolean;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `messageDelayLevel` (`1s 5s …`) in ms, level 1 first. */
+export function delayLevelsMs(text: string): number[] {
+  return text
+    .trim()
+    .split(/\s+/)
+    .map((level) => Number(level.slice(0, -1)) * (UNIT_MS[level.slice(-1)] ?? Number.NaN));
+}
+
+export interface StoreParts {
+  /** STOREHOST of new records: 8 or 20 bytes. */
+  readonly storeHost: Buffer;
+  /** Asks for `endTurn` at the end of this turn. */
+  readonly scheduleTurn: () => void;
+  /** Ends a turn now: sends what was answered after a sync. */
+  readonly runTurn: () => void;
+  /** Process that holds a Java broker's lock on a file. */
+  readonly javaLockHolder: (path: string) => number | undefined;
+  /** True for topics with `queue.type=BatchCQ`. */
+  readonly isBatchTopic: (topic: string) => boolean;
+}
+
+/** Why appends are refused at the moment. */
+export interface NotWritable {
+  readonly cause: string;
+  /** Goes away when there is room again. */
+  readonly isDiskFull: boolean;
+  readonly isShutdown?: boolean;
+}
+
+export class MessageStore implements LogSource {
+  readonly commitLog: CommitLog;
+  readonly append: MessageAppend;
+  readonly reader: MessageReader;
+  readonly queries: StoreQueries;
+  readonly index: IndexStore;
+  readonly queues: ConsumeQueueTable;
+  readonly checkpoint: StoreCheckpoint;
+  readonly openFiles: OpenFiles;
+  readonly segmentBytes: number;
+  readonly #platform: Platform;
+  readonly #config: StoreConfig;
+  readonly #parts: StoreParts;
+  readonly #lock: StoreLock;
+  readonly #abort: AbortFile;
+  readonly #flushLoop: ConsumeQueueFlushLoop;
+  readonly #storeQueues = new Map<string, (StoreQueue | undefined)[]>();
+  readonly #appendListeners: (() => void)[] = [];
+  #notWritable: NotWritable | undefined;
+  #cancels: Cancel[] = [];
+  #bootedCleanly = true;
+  #isOpen = false;
+  #recovery: RecoveryReport | undefined;
+
+  constructor(platform: Platform, config: StoreConfig, parts: StoreParts) {
+    this.#platform = platform;
+    this.#config = config;
+    this.#parts = parts;
+    const { disk, log, clock } = platform;
+    const root = config.storePathRootDir;
+    this.openFiles = new OpenFiles(disk);
+    this.segmentBytes = config.mappedFileSizeCommitLog;
+    const commitLogPaths = (config.storePathCommitLog || `${root}/commitlog`).split(',');
+    const segments = new SegmentFiles(disk, this.openFiles, commitLogPaths, this.segmentBytes, {
+      readOnlyDirectories: config.readOnlyCommitLogStorePaths.split(',').filter((path) => path.length > 0),
+    });
+    this.commitLog = new CommitLog(clock, log, segments);
+    this.queues = new ConsumeQueueTable({
+      disk,
+      openFiles: this.openFiles,
+      log,
+      rootDirectory: root,
+      fileBytes: config.mappedFileSizeConsumeQueue,
+      batchFileBytes: config.mapperFileSizeBatchConsumeQueue,
+      extFileBytes: config.mappedFileSizeConsumeQueueExt,
+    });
+    this.checkpoint = new StoreCheckpoint(disk, `${root}/checkpoint`);
+    this.index = new IndexStore(
+      { disk, openFiles: this.openFiles, clock, log, checkpoint: this.checkpoint },
+      { directory: `${root}/index`, hashSlotNum: config.maxHashSlotNum, indexNumMax: config.maxIndexNum },
+    );
+    this.#lock = new StoreLock({ disk, rootDirectory: root, javaLockHolder: parts.javaLockHolder });
+    this.#abort = new AbortFile(disk, `${root}/abort`);
+    this.append = new MessageAppend(
+      {
+        clock,
+        log,
+        commitLog: this.commitLog,
+        storeHost: parts.storeHost,
+        dispatch: this.#dispatch,
+        scheduleTurn: parts.scheduleTurn,
+        runTurn: parts.runTurn,
+        notWritable: () => this.#notWritable?.cause,
+        diskFailed: (error) => this.#diskFailed(error),
+        written: () => this.#written(),
+        synced: (storeTimestamp) => {
+          this.checkpoint.physicMsgTimestamp = storeTimestamp;
+        },
+      },
+      config,
+    );
+    this.reader = new MessageReader(this.commitLog, config, (physicalOffset) => this.isInMemory(physicalOffset));
+    this.queries = new StoreQueries(platform, config, this);
+    this.#flushLoop = new ConsumeQueueFlushLoop(
+      {
+        clock,
+        log,
+        table: this.queues,
+        checkpoint: this.checkpoint,
+        dispatchedTo: () => this.#dispatchedTo(),
+        diskFailed: (error) => this.#diskFailed(error),
+      },
+      { flushPeriodMs: config.flushIntervalConsumeQueue, syncPeriodMs: config.flushConsumeQueueThoroughInterval },
+    );
+  }
+
+  // --- queues ---
+
+  /** The queue, made when it does not exist. Nothing is created on disk before its first message. */
+  queue(topic: string, queueId: number): StoreQueue {
+    let queues = this.#storeQueues.get(topic);
+    if (queues === undefined) {
+      queues = [];
+      this.#storeQueues.set(topic, queues);
+    }
+    let queue = queues[queueId];
+    if (queue === undefined) {
+      const isBatch = this.queues.isBatchTopic(topic) || (this.#parts.isBatchTopic(topic) && this.queues.queueIds(topic).length === 0);
+      queue = new StoreQueue(
+        topic,
+        queueId,
+        isBatch ? { batch: this.queues.getOrCreateBatch(topic, queueId) } : { simple: this.queues.getOrCreate(topic, queueId) },
+      );
+      queues[queueId] = queue;
+    }
+    return queue;
+  }
+
+  /** The queue if it has ever been written to or waited on. */
+  queueIfExists(topic: string, queueId: number): StoreQueue | undefined {
+    const known = this.#storeQueues.get(topic)?.[queueId];
+    if (known !== undefined) return known;
+    if (this.queues.get(topic, queueId) === undefined && this.queues.getBatch(topic, queueId) === undefined) return undefined;
+    return this.queue(topic, queueId);
+  }
+
+  /** Forgets the queues of a topic and removes their files; the CommitLog stays. */
+  async removeTopic(topic: string): Promise<void> {
+    this.#storeQueues.delete(topic);
+    await this.queues.removeTopic(topic);
+  }
+
+  // --- dispatch ---
+
+  readonly #dispatch: Dispatch = (
+    queue,
+    queueOffset,
+    physicalOffset,
+    size,
+    tagsCode,
+    storeTimestamp,
+    bytes,
+    propertiesStart,
+    propertiesEnd,
+  ) => {
+    if (queue.simple !== undefined) queue.simple.appendRow(queueOffset, physicalOffset, size, tagsCode);
+    else
+      queue.batch!.appendRow({
+        baseQueueOffset: queueOffset,
+        messageCount: 1,
+        physicalOffset,
+        sizeBytes: size,
+        tagsCode,
+        storeTimestampMs: storeTimestamp,
+      });
+    if (this.#config.messageIndexEnable)
+      this.index.put(queue.indexPrefixHash, bytes, propertiesStart, propertiesEnd, physicalOffset, storeTimestamp);
+    this.#lastDispatchedTimestamp = storeTimestamp;
+    this.#lastDispatchedOffset = physicalOffset;
+    if (queue.arrival !== undefined) queue.arrival.arrived(queue, queueOffset, tagsCode);
+  };
+  #lastDispatchedTimestamp = 0;
+  #lastDispatchedOffset = -1;
+
+  #dispatchedTo(): DispatchedTo | undefined {
+    if (this.#lastDispatchedOffset < 0) return undefined;
+    return { storeTimestampMs: this.#lastDispatchedTimestamp, physicalOffset: this.#lastDispatchedOffset };
+  }
+
+  #written(): void {
+    for (const listener of this.#appendListeners) listener();
+  }
+
+  /** Work of a turn's end. */
+  endTurn(): void {
+    this.append.endTurn();
+  }
+
+  // --- the log as others read it ---
+
+  get minPhysicalOffset(): number {
+    return this.commitLog.minOffset;
+  }
+
+  get maxPhysicalOffset(): number {
+    return this.commitLog.writtenTo;
+  }
+
+  readLog(target: Buffer, targetStart: number, length: number, physicalOffset: number): number {
+    const fileEnd = physicalOffset - (physicalOffset % this.segmentBytes) + this.segmentBytes;
+    return this.commitLog.readWritten(target, targetStart, Math.min(length, fileEnd - physicalOffset), physicalOffset);
+  }
+
+  onAppend(listener: () => void): void {
+    this.#appendListeners.push(listener);
+  }
+
+  /** True when a message is near enough to the end to count as "in memory" (broker.md 9.2). */
+  isInMemory(physicalOffset: number): boolean {
+    return this.commitLog.appendedTo - physicalOffset <= this.#inMemoryBytes();
+  }
+
+  #inMemoryBytes(): number {
+    return (this.#platform.host.totalMemoryBytes * this.#config.accessMessageInMemoryMaxRatio) / 100;
+  }
+
+  // --- disk trouble ---
+
+  /** Why appends are refused now; undefined when they are not. */
+  get notWritable(): NotWritable | undefined {
+    return this.#notWritable;
+  }
+
+  /** Refuses appends from now on, or takes them again (disk protection, shutdown). */
+  setNotWritable(reason: NotWritable | undefined): void {
+    if (reason?.cause === this.#notWritable?.cause) return;
+    this.#notWritable = reason;
+    if (reason === undefined) this.#platform.log.info('the store takes messages again');
+    else if (reason.isShutdown === true) this.#platform.log.info('the store takes no messages', { cause: reason.cause });
+    else this.#platform.log.error('the store takes no messages', { cause: reason.cause });
+  }
+
+  #diskFailed(error: Error): void {
+    const code = (error as { code?: string }).code;
+    const isDiskFull = code === 'ENOSPC' || code === 'EDQUOT';
+    this.setNotWritable({
+      cause: isDiskFull ? `the disk is full (${error.message})` : `the disk failed (${error.message}); a restart checks the files`,
+      isDiskFull,
+    });
+  }
+
+  #recheckRoom(): void {
+    if (this.#notWritable?.isDiskFull !== true) return;
+    try {
+      if (this.#platform.disk.spaceNow(this.#config.storePathRootDir).usableBytes >= ROOM_BYTES_MIN) this.setNotWritable(undefined);
+    } catch (error) {
+      this.#platform.log.warn('the free space cannot be read', { error: String(error) });
+    }
+  }
+
+  // --- life ---
+
+  /** True when the last process on this directory had stopped cleanly. */
+  get bootedCleanly(): boolean {
+    return this.#bootedCleanly;
+  }
+
+  /** Takes the directory for this process; before anything in it is read. Throws StoreInUseError. */
+  async lock(): Promise<void> {
+    await this.#lock.take();
+  }
+
+  /** Loads the locked directory, recovers, and starts the background work. Throws StoreLoadError. */
+  async open(): Promise<void> {
+    this.#bootedCleanly = !this.#abort.exists();
+    this.commitLog.segments.load();
+    this.queues.load();
+    this.checkpoint.load();
+    this.index.load(this.#bootedCleanly);
+    await this.#recover();
+    await this.#abort.create(this.#platform.host.pid);
+    this.#isOpen = true;
+    this.#start();
+  }
+
+  async #recover(): Promise<void> {
+    const { clock, disk, log } = this.#platform;
+    const config = this.#config;
+    const index = config.messageIndexEnable ? this.index : undefined;
+    const dispatch = new RecordDispatch({
+      queues: this.queues,
+      index,
+      delayLevelsMs: delayLevelsMs(config.messageDelayLevel),
+      isBatchTopic: this.#parts.isBatchTopic,
+      multiDispatch: config.enableLmq && config.enableMultiDispatch,
+    });
+    const report = await recoverStore(
+      { clock, disk, log, segments: this.commitLog.segments, queues: this.queues, index, checkpoint: this.checkpoint, dispatch },
+      {
+        rootDirectory: config.storePathRootDir,
+        exitWasClean: this.#bootedCleanly,
+        check: { checkCrc: config.checkCRCOnRecover, forcePropCrc: config.forceVerifyPropCRC },
+      },
+    );
+    this.commitLog.open(report.validTo);
+    this.#recovery = report;
+    if (report.lastStoreTimestamp > 0) {
+      this.#lastDispatchedTimestamp = report.lastStoreTimestamp;
+      this.#lastDispatchedOffset = report.lastRecordAt;
+    }
+    log.info('the store is recovered', {
+      exitWasClean: report.exitWasClean,
+      replayedFrom: report.replayedFrom,
+      validTo: report.validTo,
+      recordsDispatched: report.recordsDispatched,
+      damages: report.damageCount,
+      tookMs: Math.round(report.tookMs),
+    });
+  }
+
+  /** What the last start found; undefined before {@link open}. */
+  get recovery(): RecoveryReport | undefined {
+    return this.#recovery;
+  }
+
+  #start(): void {
+    const { clock } = this.#platform;
+    this.append.start();
+    this.index.start();
+    this.#flushLoop.start();
+    this.#cancels = [
+      clock.every(this.#config.flushIntervalCommitLog, () => this.append.sync()),
+      clock.every(CHECKPOINT_PERIOD_MS, () => {
+        this.checkpoint.flush().catch((error: unknown) => this.#diskFailed(error as Error));
+      }),
+      clock.every(RECHECK_PERIOD_MS, () => this.#recheckRoom()),
+    ];
+  }
+
+  /** Makes everything durable and leaves the directory as after a clean exit. No append may follow. */
+  async close(): Promise<void> {
+    if (this.#isOpen) await this.#closeFiles();
+    this.#isOpen = false;
+    this.#lock.release();
+  }
+
+  async #closeFiles(): Promise<void> {
+    this.setNotWritable({ cause: 'the store is shutting down', isDiskFull: false, isShutdown: true });
+    for (const cancel of this.#cancels) cancel();
+    this.#flushLoop.stop();
+    this.index.stop();
+    this.append.stop();
+    await this.append.drain();
+    await this.#flushLoop.sync();
+    await this.queues.sync();
+    await this.index.flush();
+    await this.checkpoint.flush();
+    this.commitLog.segments.closeNow();
+    this.queues.closeNow();
+    this.index.closeNow();
+    this.checkpoint.closeNow();
+    await this.#abort.remove();
+  }
+}
