@@ -4,105 +4,32 @@
  * Every process started here is known by its pid and killed when this process ends, whatever happens to the test. Call
  * `unavailableReason()` first and `build()` before anything else (both from ./java-build.ts, exported again here).
  */
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientVersion, clientClassPath, type ServerVersion, serverClassPath } from './java-build.ts';
+import { accepts, type Child, hasEnded, killChild, launch as launchCommand, stopChild, temporaryFolder } from './processes.ts';
 
 export { build, type ClientVersion, clientVersions, type ServerVersion, serverVersions, unavailableReason } from './java-build.ts';
+export { freePort } from './processes.ts';
 
 /** First compiler tier, one collector thread, shared class data: a short JVM costs half the CPU. */
 const cheapJvm = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto', '-XX:-UsePerfData'];
 const startMsMax = 60_000;
-const stopMsMax = 40_000;
 const pollMs = 50;
-/** Below Linux's ephemeral ports, so that no outgoing connection takes a port between check and use. */
-const portMin = 20_000;
-const portMax = 32_000;
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
-
-const running = new Set<Child>();
 let home: string | undefined;
-
-function killAll(): void {
-  for (const child of running) {
-    child.kill('SIGKILL');
-  }
-  if (home !== undefined) {
-    rmSync(home, { recursive: true, force: true });
-  }
-}
-
-function dieBySignal(signal: NodeJS.Signals): void {
-  killAll();
-  process.kill(process.pid, signal);
-}
 
 /** A folder for what Java clients write below user.home (logs, broadcast offsets); removed when this process ends. */
 function clientHome(): string {
-  home ??= mkdtempSync(join(tmpdir(), 'perigee-interop-'));
+  home ??= temporaryFolder();
   return home;
 }
 
 function launch(args: readonly string[]): Child {
-  if (process.listeners('exit').includes(killAll) === false) {
-    process.once('exit', killAll);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, dieBySignal);
-    }
-  }
-  const child = spawn('java', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  running.add(child);
-  child.once('close', () => running.delete(child));
-  child.stdin.on('error', () => {});
-  return child;
-}
-
-/** SIGTERM, then SIGKILL after 40 s; returns the exit code (null after a signal) once the process is gone. */
-async function stopChild(child: Child): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
-    await gone;
-    clearTimeout(timer);
-  }
-  return child.exitCode;
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-/** A port p such that p − 2 … p + 1 are free: what a broker (second listener, listener, HA) or a name server takes. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = portMin + Math.floor(Math.random() * (portMax - portMin));
-    const free = await Promise.all([port - 2, port - 1, port, port + 1].map(canListen));
-    if (free.every(Boolean)) {
-      return port;
-    }
-  }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => socket.destroy());
-    socket.once('error', () => {});
-    socket.once('close', (hadError) => resolve(!hadError));
-  });
+  return launchCommand('java', args);
 }
 
 /** A running Apache name server or broker. */
@@ -153,7 +80,7 @@ async function startServer(options: ServerStart): Promise<ApacheServer> {
   child.stderr.pipe(console, { end: false });
   const end = performance.now() + startMsMax;
   while (!(await accepts(port))) {
-    if (child.exitCode !== null || child.signalCode !== null || performance.now() > end) {
+    if (hasEnded(child) || performance.now() > end) {
       await stopChild(child);
       const said = existsSync(console.path) ? readFileSync(console.path, 'utf8').slice(-4_000) : '';
       throw new Error(`${options.mainClass} ${options.version} does not listen on ${port} (exit ${child.exitCode}):\n${said}`);
@@ -166,10 +93,7 @@ async function startServer(options: ServerStart): Promise<ApacheServer> {
     address: `127.0.0.1:${port}`,
     dir,
     stop: () => stopChild(child),
-    kill: async () => {
-      child.kill('SIGKILL');
-      await stopChild(child);
-    },
+    kill: () => killChild(child),
   };
 }
 
@@ -260,6 +184,15 @@ export interface DriverLine {
   readonly received?: number;
   readonly retries?: number;
   readonly messages?: number;
+  readonly topic?: string;
+  readonly flag?: number;
+  readonly sysFlag?: number;
+  readonly bornTimestamp?: number;
+  readonly storeTimestamp?: number;
+  readonly commitLogOffset?: number;
+  readonly properties?: string;
+  /** Ends what one line of a session asked for. */
+  readonly done?: boolean;
 }
 
 export interface DriverResult {
@@ -276,9 +209,13 @@ export interface RunningDriver {
   readonly lines: readonly DriverLine[];
   /** Resolves when at least so many lines came, or when the driver ended. */
   atLeast(count: number): Promise<void>;
-  /** Ends standard input, which ends `hold`. */
+  /** Standard input of `session`. */
+  write(line: string): void;
+  /** Ends standard input, which ends `hold` and `session`. */
   endInput(): void;
   kill(): void;
+  /** Java's stack traces and client warnings so far. */
+  stderr(): string;
   readonly done: Promise<DriverResult>;
 }
 
@@ -292,6 +229,8 @@ export interface DriverOptions {
   readonly masters?: number;
   /** The JVM is killed after this time (default 300 s). */
   readonly timeoutMs?: number;
+  /** More system properties, for example `rocketmq.serialize.type`. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 /** Starts the driver with `all`, `case,case,…` or a command and its arguments. */
@@ -303,6 +242,7 @@ export function startDriver(options: DriverOptions, args: readonly string[]): Ru
     `-Duser.home=${clientHome()}`,
     `-Dperigee.masters=${options.masters ?? 1}`,
     rebalanceAtOnce,
+    ...Object.entries(options.properties ?? {}).map(([key, value]) => `-D${key}=${value}`),
   ];
   const child = launch([...jvm, '-cp', clientClassPath(options.version), 'perigee.interop.Driver', options.namesrv, ...args]);
   const lines: DriverLine[] = [];
@@ -334,7 +274,16 @@ export function startDriver(options: DriverOptions, args: readonly string[]): Ru
       });
     }
   };
-  return { pid: child.pid ?? 0, lines, atLeast, endInput: () => child.stdin.end(), kill: () => child.kill('SIGKILL'), done };
+  return {
+    pid: child.pid ?? 0,
+    lines,
+    atLeast,
+    write: (line) => child.stdin.write(`${line}\n`),
+    endInput: () => child.stdin.end(),
+    kill: () => child.kill('SIGKILL'),
+    stderr: () => stderr,
+    done,
+  };
 }
 
 /** Runs cases in one JVM; `all` runs every case. One line a case, in order. */
@@ -345,6 +294,53 @@ export function runCases(options: DriverOptions, cases: readonly string[] | 'all
 /** Runs one command (`topic`, `produce`, `consume`, `readAll`); the last line is its summary. */
 export function runCommand(options: DriverOptions, args: readonly string[]): Promise<DriverResult> {
   return startDriver(options, args).done;
+}
+
+/** A driver kept alive: cases and commands one after the other in one JVM, with one producer and one reader. */
+export interface DriverSession {
+  /** Cases (`a,b`, `all`) or a command with its arguments; answers its lines, rejects when the JVM ended. */
+  run(args: readonly string[]): Promise<DriverSessionResult>;
+  /** What Java has said on standard error so far. */
+  stderr(): string;
+  close(): Promise<void>;
+}
+
+export interface DriverSessionResult {
+  readonly ok: boolean;
+  readonly lines: readonly DriverLine[];
+}
+
+export function openDriver(options: DriverOptions): DriverSession {
+  const driver = startDriver(options, ['session']);
+  let taken = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  const runOne = async (args: readonly string[]): Promise<DriverSessionResult> => {
+    driver.write(args.join('\t'));
+    for (let at = taken; ; at++) {
+      await driver.atLeast(at + 1);
+      const line = driver.lines[at];
+      if (line === undefined) {
+        throw new Error(`the JVM of client ${options.version} ended during: ${args.join(' ')}\n${driver.stderr().slice(-4_000)}`);
+      }
+      if (line.done !== undefined) {
+        const lines = driver.lines.slice(taken, at);
+        taken = at + 1;
+        return { ok: line.done, lines };
+      }
+    }
+  };
+  return {
+    run: (args) => {
+      const result = last.then(() => runOne(args));
+      last = result.catch(() => {});
+      return result;
+    },
+    stderr: driver.stderr,
+    close: async () => {
+      driver.endInput();
+      await driver.done;
+    },
+  };
 }
 
 export interface AdminResult {

@@ -73,7 +73,9 @@ export class Admin {
     try {
       return decodeClusterInfo(answer.body);
     } catch (error) {
-      throw new ClientError('bad-answer', `the clusters from NameServer ${address} are not readable: ${(error as Error).message}`, { cause: error });
+      throw new ClientError('bad-answer', `the clusters from NameServer ${address} are not readable: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 

@@ -1,7 +1,8 @@
 /** The one error class of the client (DESIGN 7.2). */
+
+import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { RemotingError } from '@perigee/core/remoting/connection';
 import type { PeerAnswer } from '@perigee/core/remoting/handler';
-import { ResponseCode } from '@perigee/core/protocol/response-code';
 
 /**
  * Stable; never renamed.

@@ -54,6 +54,9 @@ export class NamesrvPool {
         failures.push(requestFailed(`NameServer ${address}`, error));
       }
     }
-    throw new ClientError('namesrv-unreachable', failures.map((failure) => failure.message).join('; '), { retryable: true, cause: failures[0] });
+    throw new ClientError('namesrv-unreachable', failures.map((failure) => failure.message).join('; '), {
+      retryable: true,
+      cause: failures[0],
+    });
   }
 }

@@ -138,7 +138,10 @@ export class Producer {
         this.#routes.forget(prepared.topic);
       }
     }
-    throw failure ?? new ClientError('timeout', `sending to ${prepared.topic}: no broker was found within ${this.#timeoutMs} ms`, { retryable: true });
+    throw (
+      failure ??
+      new ClientError('timeout', `sending to ${prepared.topic}: no broker was found within ${this.#timeoutMs} ms`, { retryable: true })
+    );
   }
 
   /** Closes the connections. Sends under way reject. */

@@ -2,13 +2,14 @@
  * One queue of a receiver: where it reads, what it has handed over, and the loop that keeps one pull under way
  * (namesrv-and-client.md B.7, B.9).
  */
-import { compressionTypeOf, SYS_FLAG_COMPRESSED } from '@perigee/core/message/sys-flag';
+
+import { matchesTag, type SubscriptionData } from '@perigee/core/filter/tag-filter';
 import { decompressBody } from '@perigee/core/message/compression';
 import { MessageProperty, parseProperties } from '@perigee/core/message/properties';
 import { decodeRecords, type MessageRecord } from '@perigee/core/message/record-check';
-import { matchesTag, type SubscriptionData } from '@perigee/core/filter/tag-filter';
+import { compressionTypeOf, SYS_FLAG_COMPRESSED } from '@perigee/core/message/sys-flag';
 import type { Clock, Endpoint } from '@perigee/core/platform/ports';
-import { type Command, HeaderFieldError, readHeader, type RequestOf, type ResponseOf, writeHeader } from '@perigee/core/protocol/command';
+import { type Command, HeaderFieldError, type RequestOf, type ResponseOf, readHeader, writeHeader } from '@perigee/core/protocol/command';
 import { getMaxOffset, getMinOffset, queryConsumerOffset, updateConsumerOffset } from '@perigee/core/protocol/commands/offset';
 import { PULL_SUBSCRIPTION, PULL_SUSPEND, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { ResponseCode } from '@perigee/core/protocol/response-code';

@@ -25,6 +25,10 @@ const COMMIT_PERIOD_MS = 5_000;
 /** Between two looks at who is in the group; the shorter one after a look that failed. */
 const REBALANCE_PERIOD_MS = 20_000;
 const REBALANCE_AGAIN_MS = 1_000;
+/** A problem that stays is told again after this. */
+const PROBLEM_AGAIN_MS = 30_000;
+/** Problems remembered in order not to repeat them. */
+const PROBLEMS_MAX = 256;
 
 export interface ReceiverOptions {
   /** `host:port` of the NameServers; not empty. */
@@ -35,7 +39,7 @@ export interface ReceiverOptions {
   readonly tags?: string | undefined;
   /** Where a group that never read a queue begins; default `first`. */
   readonly from?: ReceiveFrom | undefined;
-  /** Told of everything that failed and is tried again; default: a warning in the log. */
+  /** Told of what failed and is tried again, each text once in 30 s; default: a warning in the log. */
   readonly onProblem?: ((error: ClientError) => void) | undefined;
 }
 
@@ -73,6 +77,8 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
   #isRebalancing = false;
   #rebalanceAgain = false;
   #cancelRebalance: Cancel = () => {};
+  /** Text of a problem → when it was told (monotonic). */
+  readonly #told = new Map<string, number>();
 
   constructor(platform: Platform, options: ReceiverOptions) {
     this.#platform = platform;
@@ -81,7 +87,6 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
     const handlers = new Map<number, RawHandler>([[notifyConsumerIdsChanged.code, () => this.#groupChanged()]]);
     this.#remoting = new RemotingClient(platform, { handlers });
     this.#routes = new RouteCache(platform.clock, new NamesrvPool(platform, this.#remoting, options.namesrv), REQUEST_TIMEOUT_MS);
-    const { onProblem } = options;
     this.#shared = {
       clock: platform.clock,
       remoting: this.#remoting,
@@ -90,7 +95,7 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
       from: options.from ?? 'first',
       address: (brokerName, brokerId) => this.#address(brokerName, brokerId),
       deliver: (queue, messages) => this.#deliver(queue, messages),
-      problem: onProblem ?? ((error) => platform.log.warn(error.message, { code: error.code })),
+      problem: (error) => this.#report(error),
     };
   }
 
@@ -237,7 +242,9 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
     const { group, topic } = this.#options;
     const ext = writeHeader(unregisterClient.request, { clientID: this.clientId, consumerGroup: group });
     const addresses = allAddresses(await this.#routes.route(topic));
-    await allOrFirstFailure(addresses.map((address) => this.#request(address, { code: unregisterClient.code, ext }, `leaving group ${group}`)));
+    await allOrFirstFailure(
+      addresses.map((address) => this.#request(address, { code: unregisterClient.code, ext }, `leaving group ${group}`)),
+    );
   }
 
   // --- sharing the queues ---
@@ -285,7 +292,9 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
         failure = error;
       }
     }
-    throw failure instanceof ClientError ? failure : new ClientError('bad-answer', `${what}: ${(failure as Error).message}`, { cause: failure });
+    throw failure instanceof ClientError
+      ? failure
+      : new ClientError('bad-answer', `${what}: ${(failure as Error).message}`, { cause: failure });
   }
 
   #assign(route: TopicRoute, clientIds: readonly string[]): void {
@@ -325,7 +334,16 @@ export class Receiver implements AsyncIterable<ReceivedMessage> {
   #report(error: unknown): void {
     // Anything else is our bug and ends the process as an unhandled rejection.
     if (!(error instanceof ClientError)) throw error;
-    this.#shared.problem(error);
+    // Whatever it was, the brokers may have changed.
+    this.#routes.forget(this.#options.topic);
+    const nowMs = this.#platform.clock.monotonicMs();
+    const toldMs = this.#told.get(error.message);
+    if (toldMs !== undefined && nowMs - toldMs < PROBLEM_AGAIN_MS) return;
+    if (this.#told.size >= PROBLEMS_MAX) this.#told.clear();
+    this.#told.set(error.message, nowMs);
+    const { onProblem } = this.#options;
+    if (onProblem !== undefined) onProblem(error);
+    else this.#platform.log.warn(error.message, { code: error.code });
   }
 }
 

@@ -171,6 +171,8 @@ function readRoute(topic: string, address: string, body: Buffer): TopicRoute {
   try {
     return decodeTopicRoute(body);
   } catch (error) {
-    throw new ClientError('bad-answer', `the route of ${topic} from NameServer ${address} is not readable: ${(error as Error).message}`, { cause: error });
+    throw new ClientError('bad-answer', `the route of ${topic} from NameServer ${address} is not readable: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

@@ -46,6 +46,7 @@ public final class AdminBatch extends MQAdminStartup {
     public static void main(String[] args) {
         PrintStream realOut = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
         PrintStream realErr = System.err;
+        Haste.begin();
         System.setSecurityManager(new ExitGuard());
         Iterator<String> lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).lines().iterator();
         while (lines.hasNext()) {

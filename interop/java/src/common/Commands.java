@@ -1,7 +1,10 @@
 package perigee.interop;
 
 import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -9,11 +12,13 @@ import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /** Parameterised commands, for tests that restart servers or mix brokers. */
 final class Commands {
@@ -21,13 +26,17 @@ final class Commands {
     private static final long RETRY_MS_MAX = 30_000;
     /** "consume" ends when it has what it waits for and nothing more came for this long. */
     private static final long QUIET_MS = 500;
+    /** "query" looks this far to both sides of now. */
+    private static final long HOUR_MS = 3_600_000;
+    private static final int MAX_FOUND = 64;
+    private static final int QUERY_NOT_FOUND = 22;
 
     private Commands() {
     }
 
     /** True when the name is a command; prints its lines and a closing line with "command". */
     static boolean has(String name) {
-        return Set.of("topic", "produce", "consume", "readAll", "hold").contains(name);
+        return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold").contains(name);
     }
 
     static boolean run(Env env, String[] args, PrintStream out) throws Exception {
@@ -35,7 +44,10 @@ final class Commands {
             case "topic" -> topic(env, args, out);
             case "produce" -> produce(env, args, out);
             case "consume" -> consume(env, args, out);
-            case "readAll" -> readAll(env, args[1], out);
+            case "readAll" -> readAll(env, args, out);
+            case "query" -> query(env, args, out);
+            case "view" -> view(env, args, out);
+            case "offsets" -> offsets(env, args, out);
             case "hold" -> hold(env, args, out);
             default -> throw new IllegalArgumentException(args[0]);
         };
@@ -121,17 +133,67 @@ final class Commands {
             .put("offsetMsgId", Env.offsetId(message)).put("keys", message.getKeys()).put("tags", message.getTags());
     }
 
-    /** readAll TOPIC: every message of every queue by queue offset; bodies in base64. */
-    private static boolean readAll(Env env, String topic, PrintStream out) throws Exception {
-        List<MessageExt> messages = env.readAll(topic);
+    /** All that a stored message says of itself; the body in base64. */
+    private static Json whole(MessageExt message) {
+        return describe(message).put("topic", message.getTopic()).put("body", Base64.getEncoder().encodeToString(message.getBody()))
+            .put("flag", message.getFlag()).put("sysFlag", message.getSysFlag())
+            .put("bornTimestamp", message.getBornTimestamp()).put("storeTimestamp", message.getStoreTimestamp())
+            .put("commitLogOffset", message.getCommitLogOffset())
+            .put("properties", new TreeMap<>(message.getProperties()).toString());
+    }
+
+    /** readAll TOPIC…: every message of every queue by queue offset; an unreachable broker is waited for. */
+    private static boolean readAll(Env env, String[] args, PrintStream out) throws Exception {
+        List<MessageExt> messages = new ArrayList<>();
+        for (String topic : Arrays.copyOfRange(args, 1, args.length)) {
+            Check.until("all of " + topic + " read", () -> {
+                List<MessageExt> found = env.readAll(topic);
+                messages.addAll(found);
+                return true;
+            });
+        }
         for (MessageExt message : messages) {
-            out.println(describe(message).put("body", Base64.getEncoder().encodeToString(message.getBody()))
-                .put("flag", message.getFlag()).put("sysFlag", message.getSysFlag())
-                .put("bornTimestamp", message.getBornTimestamp()).put("storeTimestamp", message.getStoreTimestamp())
-                .put("commitLogOffset", message.getCommitLogOffset())
-                .put("properties", new TreeMap<>(message.getProperties()).toString()));
+            out.println(whole(message));
         }
         out.println(Json.line().put("command", "readAll").put("ok", true).put("messages", messages.size()));
+        return true;
+    }
+
+    /** query TOPIC KEY: what the index of the brokers finds, oldest first. */
+    private static boolean query(Env env, String[] args, PrintStream out) throws Exception {
+        long now = System.currentTimeMillis();
+        List<MessageExt> found = new ArrayList<>(
+            env.producer().queryMessage(args[1], args[2], MAX_FOUND, now - HOUR_MS, now + HOUR_MS).getMessageList());
+        found.sort(Comparator.comparing(MessageExt::getStoreTimestamp).thenComparing(MessageExt::getCommitLogOffset));
+        for (MessageExt message : found) {
+            out.println(whole(message));
+        }
+        out.println(Json.line().put("command", "query").put("ok", true).put("messages", found.size()));
+        return true;
+    }
+
+    /** view TOPIC ID: one message by the id made of broker address and physical offset, or by its unique id. */
+    private static boolean view(Env env, String[] args, PrintStream out) throws Exception {
+        out.println(whole(env.producer().viewMessage(args[1], args[2])));
+        out.println(Json.line().put("command", "view").put("ok", true));
+        return true;
+    }
+
+    /** offsets GROUP TOPIC: what the brokers store, a line for each queue; -1 when that is nothing. */
+    private static boolean offsets(Env env, String[] args, PrintStream out) throws Exception {
+        List<MessageQueue> queues = new ArrayList<>(env.queues(args[2]));
+        queues.sort(null);
+        for (MessageQueue queue : queues) {
+            long offset;
+            try {
+                offset = Compat.storedOffset(env.api(), env.masters().get(queue.getBrokerName()), args[1], args[2], queue.getQueueId());
+            } catch (MQBrokerException e) {
+                Check.equal(QUERY_NOT_FOUND, e.getResponseCode(), "refusal");
+                offset = -1;
+            }
+            out.println(Json.line().put("brokerName", queue.getBrokerName()).put("queueId", queue.getQueueId()).put("queueOffset", offset));
+        }
+        out.println(Json.line().put("command", "offsets").put("ok", true));
         return true;
     }
 

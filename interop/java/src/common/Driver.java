@@ -1,10 +1,14 @@
 package perigee.interop;
 
+import java.io.BufferedReader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +18,7 @@ import java.util.Map;
  *
  * <pre>Driver NAMESRV all | CASE,CASE,…      one JSON line per case
  * Driver NAMESRV COMMAND ARGUMENT…       see {@link Commands}
+ * Driver NAMESRV session                 one of the above a line of standard input, split by tabs; each ends with {"done":…}
  * Driver - list                          names of all cases</pre>
  *
  * Exit code 0 when everything passed, 1 on a failure, 2 on wrong usage.
@@ -39,28 +44,55 @@ public final class Driver {
     public static void main(String[] args) throws Exception {
         PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, "UTF-8");
         System.setOut(System.err);
+        Haste.begin();
         System.exit(args.length < 2 ? 2 : run(args, out));
     }
 
     private static int run(String[] args, PrintStream out) {
         boolean ok = true;
         try (Env env = new Env(args[0])) {
-            if (args[1].equals("list")) {
-                cases().keySet().forEach(name -> out.println(Json.line().put("case", name)));
-            } else if (Commands.has(args[1])) {
-                ok = Commands.run(env, Arrays.copyOfRange(args, 1, args.length), out);
-            } else {
-                for (String name : selected(args[1])) {
-                    ok &= runCase(env, name, out);
-                }
-            }
+            String[] rest = Arrays.copyOfRange(args, 1, args.length);
+            ok = rest[0].equals("session") ? session(env, out) : execute(env, rest, out);
         } catch (Exception e) {
             e.printStackTrace();
-            out.println(Json.line().put("command", args[1]).put("ok", false).put("detail", e.toString()));
             ok = false;
         }
         out.flush();
         return ok ? 0 : 1;
+    }
+
+    private static boolean session(Env env, PrintStream out) throws Exception {
+        boolean ok = true;
+        Iterator<String> lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).lines().iterator();
+        while (lines.hasNext()) {
+            boolean passed = execute(env, lines.next().split("\t", -1), out);
+            env.endCase();
+            out.println(Json.line().put("done", passed));
+            out.flush();
+            ok &= passed;
+        }
+        return ok;
+    }
+
+    private static boolean execute(Env env, String[] args, PrintStream out) {
+        try {
+            if (args[0].equals("list")) {
+                cases().keySet().forEach(name -> out.println(Json.line().put("case", name)));
+                return true;
+            }
+            if (Commands.has(args[0])) {
+                return Commands.run(env, args, out);
+            }
+        } catch (Exception e) {
+            e.printStackTrace();
+            out.println(Json.line().put("command", args[0]).put("ok", false).put("detail", e.toString()));
+            return false;
+        }
+        boolean ok = true;
+        for (String name : selected(args[0])) {
+            ok &= runCase(env, name, out);
+        }
+        return ok;
     }
 
     private static List<String> selected(String argument) {

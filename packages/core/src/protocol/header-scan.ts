@@ -16,6 +16,22 @@ const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
+/** What may follow a backslash in JSON, but for the u. */
+const SIMPLE_ESCAPES = Buffer.from('"\\\\/bfnrt');
+
+const CONTROL = /[\u0000-\u001f]/;
+const CONTROLS = /[\u0000-\u001f]/g;
+
+/** The first four letters of the header's own keys. */
+const wordOf = (name: string): number => Buffer.from(name).readInt32BE(0);
+const CODE = wordOf('code');
+const EXT_FIELDS = wordOf('extFields');
+const FLAG = wordOf('flag');
+const LANGUAGE = wordOf('language');
+const OPAQUE = wordOf('opaque');
+const REMARK = wordOf('remark');
+const SERIALIZE_TYPE = wordOf('serializeTypeCurrentRPC');
+const VERSION = wordOf('version');
 
 /** Tried before the table of a declaration is given up as unhashable; a handful is enough for every real header. */
 const HASH_TRIES_MAX = 4096;
@@ -110,7 +126,7 @@ export class RequestView {
     if (start < 0) return undefined;
     const end = this.ends[slot] as number;
     const raw = this.bytes.toString('utf8', start, end);
-    return this.escaped[slot] === 1 ? (JSON.parse(`"${raw}"`) as string) : raw;
+    return this.escaped[slot] === 1 ? unescapeJson(raw) : raw;
   }
 
   /** A decimal integer; `missing` when absent, NaN when it is not one. */
@@ -139,6 +155,12 @@ export class RequestView {
   language(): string | undefined {
     return this.languageEnd < 0 ? LANGUAGES[this.languageStart] : this.bytes.toString('latin1', this.languageStart, this.languageEnd);
   }
+}
+
+/** Undoes JSON's escapes in what stands between two quotes; control characters may stand there as they are. Throws for other escapes. */
+export function unescapeJson(text: string): string {
+  const strict = CONTROL.test(text) ? text.replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`) : text;
+  return JSON.parse(`"${strict}"`) as string;
 }
 
 /** Digits with an optional minus, at most 19; NaN for anything else. */
@@ -213,28 +235,54 @@ function scanTopLevelValue(
   end: number,
   table: FieldTable,
 ): number {
+  // Four letters, the last one and the length name a key well enough.
+  const name = (bytes[key]! << 24) | (bytes[key + 1]! << 16) | (bytes[key + 2]! << 8) | bytes[key + 3]!;
+  const last = bytes[key + keyLength - 1];
   const first = bytes[at];
-  if (first === OPEN) return keyLength === 9 ? scanExtFields(view, bytes, at + 1, end, table) : -1;
+  if (first === OPEN) return name === EXT_FIELDS && keyLength === 9 && last === 0x73 ? scanExtFields(view, bytes, at + 1, end, table) : -1;
   if (first === QUOTE) {
     const close = skipString(bytes, at + 1, end);
     if (close < 0) return -1;
-    if (keyLength === 8) {
+    if (name === LANGUAGE && keyLength === 8 && last === 0x65) {
+      for (let i = at + 1; i < close; i++) if (bytes[i] === BACKSLASH) return -1;
       view.languageStart = at + 1;
       view.languageEnd = close;
-    } else if (keyLength !== 6 && keyLength !== 23) return -1; // remark, serializeTypeCurrentRPC
-    return close + 1;
+      return close + 1;
+    }
+    const ignored = (name === REMARK && keyLength === 6 && last === 0x6b) || (name === SERIALIZE_TYPE && keyLength === 23 && last === 0x43);
+    return ignored ? close + 1 : -1;
   }
   let i = at;
   while (i < end && bytes[i] !== COMMA && bytes[i] !== CLOSE) i++;
-  const value = parseDecimal(bytes, at, i);
-  if (value !== value || value > 2147483647 || value < -2147483648) return -1;
-  const initial = bytes[key];
-  if (keyLength === 4 && initial === 0x63) view.code = value;
-  else if (keyLength === 4 && initial === 0x66) view.flag = value;
-  else if (keyLength === 6 && initial === 0x6f) view.opaque = value;
-  else if (keyLength === 7 && initial === 0x76) view.version = value;
+  const value = strictInt32(bytes, at, i);
+  if (value !== value) return -1;
+  if (name === CODE && keyLength === 4) view.code = value;
+  else if (name === FLAG && keyLength === 4) view.flag = value;
+  else if (name === OPAQUE && keyLength === 6 && last === 0x65) view.opaque = value;
+  else if (name === VERSION && keyLength === 7 && last === 0x6e) view.version = value;
   else return -1;
   return i;
+}
+
+/** A 32-bit integer as JSON writes it, without leading zeros; NaN for anything else. */
+function strictInt32(bytes: Buffer, start: number, end: number): number {
+  const value = parseDecimal(bytes, start, end);
+  if (value > 2147483647 || value < -2147483648) return Number.NaN;
+  const digits = bytes[start] === MINUS ? start + 1 : start;
+  return bytes[digits] === 0x30 && (end - digits > 1 || digits > start) ? Number.NaN : value;
+}
+
+/** Whether JSON knows the escape whose letter stands at `at`. */
+function isStrictEscape(bytes: Buffer, at: number, end: number): boolean {
+  if (at >= end) return false;
+  const letter = bytes[at] as number;
+  if (letter !== 0x75) return SIMPLE_ESCAPES.includes(letter);
+  for (let i = at + 1; i < at + 5; i++) if (i >= end || !isHexDigit(bytes[i] as number)) return false;
+  return true;
+}
+
+function isHexDigit(c: number): boolean {
+  return (c >= 0x30 && c <= 0x39) || ((c | 0x20) >= 0x61 && (c | 0x20) <= 0x66);
 }
 
 /** From behind the opening quote to the closing one; -1 when there is none. */
@@ -267,6 +315,7 @@ function scanExtFields(view: RequestView, bytes: Buffer, at: number, end: number
     c = bytes[i];
     while (c !== QUOTE) {
       if (c === BACKSLASH) {
+        if (!isStrictEscape(bytes, i + 1, end)) return -1;
         escaped = 1;
         i++;
       }

@@ -180,5 +180,3 @@ export const RequestCode = {
   TRIGGER_LITE_DISPATCH: 200079,
   BATCH_ACK_MESSAGE: 200151,
 } as const;
-
-export type RequestCodeName = keyof typeof RequestCode;

@@ -3,23 +3,44 @@
  * Requests of both sides may be under way at once; each side numbers its own (remoting.md 1.3).
  */
 import type { Clock, Connection, ConnectionEvents, Endpoint, Log } from '../platform/ports.ts';
-import type { FieldTables, RequestView } from '../protocol/header-scan.ts';
-import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
-import { FLAG_ONEWAY, FLAG_RESPONSE, FrameError, type Header, SERIALIZE_JSON, SERIALIZE_ROCKETMQ, type SerializeType, VERSION_ORDINAL } from '../protocol/frame.ts';
+import {
+  FLAG_ONEWAY,
+  FLAG_RESPONSE,
+  FrameError,
+  type Header,
+  SERIALIZE_JSON,
+  SERIALIZE_ROCKETMQ,
+  type SerializeType,
+  VERSION_ORDINAL,
+} from '../protocol/frame.ts';
 import { encodeFrame } from '../protocol/frame-codec.ts';
 import { decodeBinaryHeader } from '../protocol/header-binary.ts';
 import { decodeJsonHeader, encodeJsonHeader } from '../protocol/header-json.ts';
+import type { FieldTable, FieldTables, RequestView } from '../protocol/header-scan.ts';
+import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
 import { refusal } from '../protocol/refusal.ts';
 import { ResponseCode } from '../protocol/response-code.ts';
-import { FrameReader } from './frame-reader.ts';
-import { type Answer, type IncomingRequest, notSupported, type OutgoingRequest, type Peer, type PeerAnswer, type RawHandler } from './handler.ts';
+import { FrameReader, type StreamProblem } from './frame-reader.ts';
+import {
+  type Answer,
+  type IncomingRequest,
+  notSupported,
+  type OutgoingRequest,
+  type Peer,
+  type PeerAnswer,
+  type RawHandler,
+} from './handler.ts';
 import { type BufferPool, OutputBuffer } from './output-buffer.ts';
 import type { Flushable, Turn } from './turn.ts';
+import { answerableOpaque } from './unreadable-frame.ts';
 
 /** Reading stops while more than this waits for a slow reader: its replies stay bounded by what it asked before. */
-const PENDING_BYTES_STOP = 4 * 1024 * 1024;
+export const PENDING_BYTES_STOP = 4 * 1024 * 1024;
 /** A reader that lets this much pile up (replies to long polls included) is cut off. */
-const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/** While all connections together hold more than this for slow readers, each may only let {@link PENDING_BYTES_STOP_SHORT} wait. */
+export const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
+export const PENDING_BYTES_STOP_SHORT = 64 * 1024;
 /** Requests of ours that may wait for the peer's answer at once. */
 const OUTSTANDING_REQUESTS_MAX = 65_535;
 
@@ -34,6 +55,8 @@ export interface ConnectionShared {
   readonly log: Log;
   readonly turn: Turn;
   readonly pool: BufferPool;
+  /** Bytes handed to all the sockets that the kernel has not taken. */
+  readonly backlog: { bytes: number };
   readonly view: RequestView;
   readonly tables: FieldTables;
   readonly hot: ReadonlyMap<number, HotHandler>;
@@ -63,6 +86,15 @@ interface Outstanding {
 const NO_EXT: Readonly<Record<string, string>> = Object.freeze({});
 const NO_BODY = Buffer.alloc(0);
 
+function frameMalformed(sentence: string): Answer {
+  return refusal({
+    slug: 'frame-malformed',
+    code: ResponseCode.SYSTEM_ERROR,
+    legacy: sentence,
+    remedy: 'the connection is closed, since what follows cannot be trusted',
+  });
+}
+
 export class RemotingConnection implements Peer, Flushable {
   readonly id: number;
   readonly address: string;
@@ -76,6 +108,8 @@ export class RemotingConnection implements Peer, Flushable {
   #touched = true;
   #dirty = false;
   #blocked = false;
+  /** `end` was called: nothing is read or written any more, the socket sends what it has. */
+  #ending = false;
   readonly #shared: ConnectionShared;
   readonly #socket: Connection;
   readonly #reader: FrameReader;
@@ -134,24 +168,30 @@ export class RemotingConnection implements Peer, Flushable {
   };
 
   #onData(chunk: Buffer): void {
+    if (this.#ending || this.closed) return;
     this.#touched = true;
-    const problem = this.#reader.feed(chunk);
-    if (problem !== undefined) this.#refuseStream(problem);
-    else if (this.#reader.stopped && !this.closed) this.#block();
+    this.#afterReading(this.#reader.feed(chunk));
   }
 
   #onDrain(): void {
-    if (!this.#blocked) return;
+    if (!this.#blocked || this.#ending || this.closed) return;
     this.#blocked = false;
-    const problem = this.#reader.resume();
+    this.#afterReading(this.#reader.resume());
+    if (!this.#blocked && !this.#ending && !this.closed) this.#socket.resume();
+  }
+
+  #afterReading(problem: StreamProblem | undefined): void {
     if (problem !== undefined) this.#refuseStream(problem);
+    if (this.#ending || this.closed) this.#reader.drop();
     else if (this.#reader.stopped) this.#block();
-    else this.#socket.resume();
   }
 
   #onClosed(): void {
     if (this.closed) return;
     this.closed = true;
+    // Tables of the roles may keep this object for a while: let it hold no memory.
+    this.#reader.drop();
+    this.#shared.pool.give(this.output.take().whole);
     for (const waiting of this.#outstanding.values()) {
       waiting.cancel();
       waiting.reject(new RemotingError('closed', `the connection to ${this.address} closed before it answered`));
@@ -167,9 +207,35 @@ export class RemotingConnection implements Peer, Flushable {
     this.#socket.pause();
   }
 
-  #refuseStream(problem: string): void {
-    this.#shared.log.warn('closing a connection whose bytes are no remoting frames', { peer: this.address, problem });
-    this.close();
+  /** No frame begins where the next one should. */
+  #refuseStream({ kind, sentence, bytes, at }: StreamProblem): void {
+    this.#shared.log.warn('closing a connection whose bytes are no remoting frames', { peer: this.address, problem: sentence });
+    const opaque = answerableOpaque(bytes, at, bytes.length);
+    if (opaque === undefined) this.close();
+    else if (kind === 'too-short') this.#refuseAndEnd(opaque, frameMalformed(sentence));
+    else
+      this.#refuseAndEnd(
+        opaque,
+        refusal({
+          slug: 'frame-too-long',
+          code: ResponseCode.MESSAGE_ILLEGAL,
+          legacy: sentence,
+          remedy: 'send less in one request; the connection is closed, since what follows is not read',
+        }),
+      );
+  }
+
+  /** The frame `bytes[start, end)` cannot be read. */
+  #refuseFrame(sentence: string, bytes: Buffer, start: number, end: number): void {
+    this.#shared.log.warn('closing a connection because of a frame that cannot be read', { peer: this.address, problem: sentence });
+    const opaque = answerableOpaque(bytes, start + 4, end);
+    if (opaque === undefined) this.close();
+    else this.#refuseAndEnd(opaque, frameMalformed(sentence));
+  }
+
+  #refuseAndEnd(opaque: number, answer: Answer): void {
+    this.answer(opaque, answer);
+    this.end();
   }
 
   /** Handles one frame; answers false when this peer has to read its replies first. */
@@ -180,26 +246,50 @@ export class RemotingConnection implements Peer, Flushable {
     const headerEnd = headerStart + headerLength;
     const end = start + size;
     if (headerEnd > end || (type !== SERIALIZE_JSON && type !== SERIALIZE_ROCKETMQ)) {
-      this.#refuseStream(headerEnd > end ? `header length ${headerLength} exceeds the frame (${size})` : `serialize type ${type} is neither JSON (0) nor ROCKETMQ (1)`);
+      const what =
+        headerEnd > end
+          ? `header length ${headerLength} exceeds the frame (${size})`
+          : `serialize type ${type} is neither JSON (0) nor ROCKETMQ (1)`;
+      this.#refuseFrame(what, bytes, start, end);
       return false;
     }
-    const code = type === SERIALIZE_JSON ? peekJsonCode(bytes, headerStart, headerEnd) : headerLength >= 2 ? bytes.readInt16BE(headerStart) : Number.NaN;
+    const code =
+      type === SERIALIZE_JSON
+        ? peekJsonCode(bytes, headerStart, headerEnd)
+        : headerLength >= 2
+          ? bytes.readInt16BE(headerStart)
+          : Number.NaN;
     const table = this.#shared.tables.get(code);
     try {
-      if (table === undefined || !this.#dispatchHot(bytes, type, headerStart, headerEnd, end)) this.#dispatchDecoded(bytes, type, headerStart, headerEnd, end);
+      if (table === undefined || !this.#dispatchHot(table, code, bytes, type, headerStart, headerEnd, end))
+        this.#dispatchDecoded(bytes, type, headerStart, headerEnd, end);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#refuseStream(error.message);
+      this.#refuseFrame(error.message, bytes, start, end);
     }
-    return !this.closed && this.pendingBytes < PENDING_BYTES_STOP;
+    return !this.closed && !this.#ending && this.pendingBytes < this.#pendingBytesStop();
   }
 
-  #dispatchHot(bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): boolean {
+  #pendingBytesStop(): number {
+    return this.#shared.backlog.bytes > BACKLOG_BYTES_MAX ? PENDING_BYTES_STOP_SHORT : PENDING_BYTES_STOP;
+  }
+
+  #dispatchHot(
+    table: FieldTable,
+    code: number,
+    bytes: Buffer,
+    type: SerializeType,
+    headerStart: number,
+    headerEnd: number,
+    end: number,
+  ): boolean {
     const view = this.#shared.view;
-    const code = type === SERIALIZE_JSON ? peekJsonCode(bytes, headerStart, headerEnd) : bytes.readInt16BE(headerStart);
-    const table = this.#shared.tables.get(code)!;
-    const scanned = type === SERIALIZE_JSON ? scanJsonHeader(view, bytes, headerStart, headerEnd, table) : scanBinaryHeader(view, bytes, headerStart, headerEnd, table);
-    if (!scanned || (view.flag & FLAG_RESPONSE) !== 0) return false;
+    const scanned =
+      type === SERIALIZE_JSON
+        ? scanJsonHeader(view, bytes, headerStart, headerEnd, table)
+        : scanBinaryHeader(view, bytes, headerStart, headerEnd, table);
+    // Another code: the key stands there twice, and the last one counts.
+    if (!scanned || view.code !== code || (view.flag & FLAG_RESPONSE) !== 0) return false;
     view.bytes = bytes;
     view.bodyStart = headerEnd;
     view.bodyEnd = end;
@@ -218,7 +308,8 @@ export class RemotingConnection implements Peer, Flushable {
   }
 
   #dispatchDecoded(bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): void {
-    const header = type === SERIALIZE_JSON ? decodeJsonHeader(bytes, headerStart, headerEnd) : decodeBinaryHeader(bytes, headerStart, headerEnd);
+    const header =
+      type === SERIALIZE_JSON ? decodeJsonHeader(bytes, headerStart, headerEnd) : decodeBinaryHeader(bytes, headerStart, headerEnd);
     const body = headerEnd === end ? NO_BODY : bytes.subarray(headerEnd, end);
     if ((header.flag & FLAG_RESPONSE) !== 0) {
       this.#settle(header, body);
@@ -278,9 +369,21 @@ export class RemotingConnection implements Peer, Flushable {
   /** A handler threw: the peer's bytes must not end the server. */
   #internalError(code: number, opaque: number, oneway: boolean, error: unknown): void {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    this.#shared.log.error('a request handler failed', { code, peer: this.address, error: error instanceof Error ? (error.stack ?? text) : text });
+    this.#shared.log.error('a request handler failed', {
+      code,
+      peer: this.address,
+      error: error instanceof Error ? (error.stack ?? text) : text,
+    });
     if (oneway) return;
-    this.answer(opaque, refusal({ slug: 'internal-error', code: ResponseCode.SYSTEM_ERROR, legacy: text, remedy: 'this is a defect of the server; its log has the stack' }));
+    this.answer(
+      opaque,
+      refusal({
+        slug: 'internal-error',
+        code: ResponseCode.SYSTEM_ERROR,
+        legacy: text,
+        remedy: 'this is a defect of the server; its log has the stack',
+      }),
+    );
   }
 
   #settle(header: Header, body: Buffer): void {
@@ -295,6 +398,8 @@ export class RemotingConnection implements Peer, Flushable {
 
   /** Marks that `output` has bytes to send at the end of this turn. */
   markOutput(): void {
+    if (this.closed) return;
+    if (this.output.length > PENDING_BYTES_MAX) this.#cutSlowReader();
     if (this.#dirty || this.closed) return;
     this.#dirty = true;
     this.#shared.turn.markDirty(this);
@@ -322,7 +427,9 @@ export class RemotingConnection implements Peer, Flushable {
   request(request: OutgoingRequest, timeoutMs: number): Promise<PeerAnswer> {
     if (this.closed) return Promise.reject(new RemotingError('closed', `the connection to ${this.address} is closed`));
     if (this.#outstanding.size >= OUTSTANDING_REQUESTS_MAX)
-      return Promise.reject(new RemotingError('too-many-requests', `${OUTSTANDING_REQUESTS_MAX} requests to ${this.address} wait for an answer`));
+      return Promise.reject(
+        new RemotingError('too-many-requests', `${OUTSTANDING_REQUESTS_MAX} requests to ${this.address} wait for an answer`),
+      );
     const opaque = this.#takeOpaque();
     return new Promise((resolve, reject) => {
       const cancel = this.#shared.clock.after(timeoutMs, () => {
@@ -341,11 +448,21 @@ export class RemotingConnection implements Peer, Flushable {
   }
 
   #sendRequest(request: OutgoingRequest, opaque: number, flag: number): void {
-    this.#send({ code: request.code, language: LANGUAGE, version: VERSION_ORDINAL, opaque, flag, extFields: request.ext as Record<string, string> | undefined }, request.body);
+    this.#send(
+      {
+        code: request.code,
+        language: LANGUAGE,
+        version: VERSION_ORDINAL,
+        opaque,
+        flag,
+        extFields: request.ext as Record<string, string> | undefined,
+      },
+      request.body,
+    );
   }
 
   #send(header: Header, body: Buffer | undefined): void {
-    if (this.closed) return;
+    if (this.closed || this.#ending) return;
     this.output.append(encodeFrame(header, body, SERIALIZE_JSON));
     this.markOutput();
   }
@@ -356,21 +473,35 @@ export class RemotingConnection implements Peer, Flushable {
     this.#touched = true;
     const { whole, length } = this.output.take();
     this.#inFlight.push(whole);
+    this.#shared.backlog.bytes += whole.length;
     this.#socket.write(length === whole.length ? whole : whole.subarray(0, length), this.#written);
-    if (this.#socket.pendingBytes > PENDING_BYTES_MAX) {
-      this.#shared.log.warn('closing a connection that does not read its replies', { peer: this.address, pendingBytes: this.#socket.pendingBytes, max: PENDING_BYTES_MAX });
-      this.close();
-    }
+    if (this.#socket.pendingBytes > PENDING_BYTES_MAX) this.#cutSlowReader();
   }
 
   readonly #written = (): void => {
     const buffer = this.#inFlight.shift();
-    if (buffer !== undefined) this.#shared.pool.give(buffer);
+    if (buffer === undefined) return;
+    this.#shared.backlog.bytes -= buffer.length;
+    this.#shared.pool.give(buffer);
+    // Not left to the socket's drain alone: none is owed when the kernel took at once what had stopped the reading.
+    if (this.#blocked && this.pendingBytes * 2 <= this.#pendingBytesStop()) this.#shared.clock.atTurnEnd(() => this.#onDrain());
   };
+
+  #cutSlowReader(): void {
+    this.#shared.log.warn('closing a connection that does not read its replies', {
+      peer: this.address,
+      pendingBytes: this.pendingBytes,
+      max: PENDING_BYTES_MAX,
+    });
+    this.close();
+  }
 
   /** Sends what is queued, then closes. */
   end(): void {
+    if (this.closed || this.#ending) return;
     this.flush();
+    if (this.closed) return;
+    this.#ending = true;
     this.#socket.end();
   }
 

@@ -2,10 +2,20 @@
  * What a role's request handlers look like. A role lists its commands in one object and gives one function per command;
  * the compiler refuses a table that misses one.
  */
-import { type Command, type Fields, HeaderFieldError, type HeaderOf, type RequestOf, readHeader, type UnsupportedCommand, writeHeader } from '../protocol/command.ts';
+
 import type { Endpoint } from '../platform/ports.ts';
-import { ResponseCode } from '../protocol/response-code.ts';
+import {
+  type Command,
+  type Fields,
+  HeaderFieldError,
+  type HeaderOf,
+  type RequestOf,
+  readHeader,
+  type UnsupportedCommand,
+  writeHeader,
+} from '../protocol/command.ts';
 import { refusal } from '../protocol/refusal.ts';
+import { ResponseCode } from '../protocol/response-code.ts';
 
 /** What is answered to a request. */
 export interface Answer {

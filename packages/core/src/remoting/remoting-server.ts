@@ -36,6 +36,7 @@ export class RemotingServer {
       log: platform.log,
       turn: options.turn,
       pool: new BufferPool(),
+      backlog: { bytes: 0 },
       view: new RequestView(),
       tables: options.tables ?? new Map(),
       hot: options.hot ?? new Map(),
@@ -70,7 +71,10 @@ export class RemotingServer {
     for (const connection of this.#connections) {
       connection.touch(nowMs);
       if (nowMs - connection.lastActiveMs <= this.#options.idleMaxMs) continue;
-      this.#platform.log.info('closing an idle connection', { peer: connection.address, idleMs: Math.round(nowMs - connection.lastActiveMs) });
+      this.#platform.log.info('closing an idle connection', {
+        peer: connection.address,
+        idleMs: Math.round(nowMs - connection.lastActiveMs),
+      });
       connection.close();
     }
   }

@@ -2,14 +2,15 @@
  * What the broker counts (broker.md 23). The hot path adds to plain numbers; everything else happens in `sample…`, which
  * the broker's clock calls.
  */
-import type { Cancel, Clock } from '@perigee/core/platform/ports';
+
 import { javaDoubleText } from '@perigee/core/kit/java-json';
+import type { Cancel, Clock } from '@perigee/core/platform/ports';
 import { localTime } from '../store/local-time.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { SAMPLE_PERIOD_MS, StatsItem, type StatsSpan } from './stats-item.ts';
 
 /** Topics, and topic-group pairs, that are counted one by one; further ones share an item. */
-export const STATS_KEYS_MAX = 200_000;
+const STATS_KEYS_MAX = 200_000;
 /** Seconds over which `putTps` and its like are given. */
 const RATE_SECONDS: readonly number[] = [10, 60, 600];
 const RATE_SAMPLES = 601;
@@ -111,8 +112,7 @@ export class BrokerStats {
     const cancels = this.#cancels;
     cancels.push(clock.every(SECOND_MS, () => this.sampleRates()));
     cancels.push(clock.every(MINUTE_MS, () => this.putLatencies.roll()));
-    for (const span of ['minute', 'hour', 'day'] as const)
-      cancels.push(clock.every(SAMPLE_PERIOD_MS[span], () => this.sample(span)));
+    for (const span of ['minute', 'hour', 'day'] as const) cancels.push(clock.every(SAMPLE_PERIOD_MS[span], () => this.sample(span)));
     this.#awaitMidnight();
   }
 

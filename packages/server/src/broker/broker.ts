@@ -2,6 +2,7 @@
  * The broker role put together: tables, store, handlers, the two listeners, replication, registration. It contains no
  * behaviour of its own beyond the order of start and stop (broker.md 1.4, 29).
  */
+import { writeInt32 } from '@perigee/core/kit/bytes';
 import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
 import { encodeHost, parseAddress } from '@perigee/core/message/host';
 import type { Platform } from '@perigee/core/platform/ports';
@@ -29,18 +30,21 @@ import { PullMessageHandler } from './handlers/pull-message.ts';
 import { SendMessageHandler } from './handlers/send-message.ts';
 import { HousekeepingLoop } from './housekeeping-loop.ts';
 import { LockTable } from './lock-table.ts';
+import { MessagePut } from './message-put.ts';
 import { ProducerTable } from './producer-table.ts';
 import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
 import { RegistrationLoop } from './registration-loop.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
-import { divertSend } from './send-diversion.ts';
+import { refuseNotBuilt } from './send-diversion.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { TopicTable } from './topic-table.ts';
 
 /** The second listener is this far below the first (remoting.md 12.2). */
 const VIP_PORT_DISTANCE = 2;
+/** How long the start waits for the first registration, so that the first send finds a route. */
+const FIRST_REGISTRATION_WAIT_MS = 1_000;
 
 export interface BrokerOptions {
   /** Process that holds a Java broker's lock on a file. */
@@ -54,6 +58,8 @@ export class Broker {
   readonly parts: BrokerParts;
   readonly holds: PullHoldTable;
   readonly ha: HaMaster;
+  /** Puts of the broker itself. */
+  readonly put: MessagePut;
   readonly #platform: Platform;
   readonly #live: LiveConfig<BrokerConfig>;
   readonly #turn: Turn;
@@ -62,6 +68,8 @@ export class Broker {
   readonly #housekeeping: HousekeepingLoop;
   readonly #send: SendMessageHandler;
   readonly #pull: PullMessageHandler;
+  /** STOREHOST of new records and of offset message ids; its port is set before the first request is read. */
+  readonly #storeHost: Buffer;
   #main: RemotingServer | undefined;
   #vip: RemotingServer | undefined;
 
@@ -75,15 +83,17 @@ export class Broker {
     const topics = new TopicTable(platform, config, this.#configFile('topics.json'));
     const groups = new SubscriptionGroupTable(platform, config, this.#configFile('subscriptionGroup.json'));
     const offsets = new ConsumerOffsetTable(platform, config, this.#configFile('consumerOffset.json'));
+    const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
     const storeHost = encodeHost({ host: config.brokerIP1, port: config.listenPort });
+    this.#storeHost = storeHost;
     this.store = new MessageStore(platform, config, {
       storeHost,
       scheduleTurn: () => turn.schedule(),
       runTurn: () => turn.run(),
       javaLockHolder: options.javaLockHolder ?? (() => undefined),
+      answered: (count, since) => stats.putLatency(Math.max(0, platform.clock.wallMs() - since), count),
       isBatchTopic: (topic) => topics.topic(topic)?.attributes.get('queue.type') === 'BatchCQ',
     });
-    const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
     this.parts = {
       platform,
       settings: config,
@@ -98,6 +108,12 @@ export class Broker {
       store: this.store.queries,
       bootTimestampMs: platform.clock.wallMs(),
     };
+    this.put = new MessagePut({
+      append: this.store.append,
+      queue: (topic, queueId) => this.store.queue(topic, queueId),
+      hooks: [],
+      counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+    });
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
@@ -144,7 +160,7 @@ export class Broker {
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
-      divert: divertSend(config, refusals),
+      diversions: [refuseNotBuilt(refusals)],
     });
   }
 
@@ -164,6 +180,7 @@ export class Broker {
       queue: (topic, queueId) => this.store.queueIfExists(topic, queueId),
       queueToHold: (topic, queueId) => this.store.queue(topic, queueId),
       counted: (group, topic, _queueId, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
+      looked: (found, tookMs) => stats.read(found, tookMs),
     });
   }
 
@@ -211,7 +228,11 @@ export class Broker {
     }
     this.holds.start();
     this.#housekeeping.start();
-    await this.#registration.start({ listenPort: this.listenPort, haListenPort: this.ha.endpoint.port });
+    // A NameServer that does not answer must not hold up the broker; the loop goes on trying.
+    await Promise.race([
+      this.#registration.start({ listenPort: this.listenPort, haListenPort: this.ha.endpoint.port }),
+      this.#platform.clock.sleep(FIRST_REGISTRATION_WAIT_MS),
+    ]);
   }
 
   async #listen(): Promise<void> {
@@ -224,12 +245,19 @@ export class Broker {
     const shared = { idleMaxMs, handlers, turn: this.#turn };
     this.#main = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: listenPort }, hot: new Map([...send, ...pull]), tables });
     await this.#main.start();
+    if (listenPort === 0) this.#settlePort(this.#main.endpoint.port);
     // The second listener serves all but the pulls (broker.md 1.4).
     const vipTables = new Map([...tables].filter(([code]) => code !== pullMessage.code && code !== litePullMessage.code));
     const vipPort = listenPort === 0 ? 0 : listenPort - VIP_PORT_DISTANCE;
     this.#vip = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: vipPort }, hot: new Map(send), tables: vipTables });
     await this.#vip.start();
     await this.ha.start();
+  }
+
+  /** listenPort=0: the port that the system chose goes where the configured one would be. No request was read yet. */
+  #settlePort(port: number): void {
+    writeInt32(this.#storeHost, this.#storeHost.length - 4, port);
+    this.#live.settle('listenPort', port);
   }
 
   async #abandon(): Promise<void> {

@@ -1,9 +1,10 @@
 /** How far every group is in every queue (broker.md 12). Commits are the hot side: two lookups, nothing allocated. */
+
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Clock, Log } from '@perigee/core/platform/ports';
 import { type ConsumerOffsets, consumerOffsetsValue, readConsumerOffsets } from '@perigee/core/protocol/bodies/consumer-offsets';
 import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
-import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import { type ConfigText, nextVersion, TableFile } from './table-file.ts';
 
 /** Queues of one topic that a group may have a position in; a sender that invents queue ids must not fill the memory. */
@@ -59,7 +60,8 @@ export class ConsumerOffsetTable {
     if (positions.size >= POSITIONS_PER_TOPIC_MAX && !positions.has(queueId)) return;
     positions.set(queueId, queueOffset);
     this.#dirty = true;
-    if (++this.#commits % this.#settings.consumerOffsetUpdateVersionStep === 0) this.#version = nextVersion(this.#version, this.#clock.wallMs());
+    if (++this.#commits % this.#settings.consumerOffsetUpdateVersionStep === 0)
+      this.#version = nextVersion(this.#version, this.#clock.wallMs());
   }
 
   /** Notes where a group pulled; `queueOffset` is the next one. */

@@ -8,7 +8,7 @@ import { type ClientChannel, type ClientIdentity, putChannel } from './client-ch
 /** A peer that leaves this much unread is not told about changes: it rebalances every 20 s anyway. */
 export const NOTIFY_PENDING_BYTES_MAX = 1024 * 1024;
 /** Subscriptions learnt from pulls, over all groups. */
-export const COMPENSATED_SUBSCRIPTIONS_MAX = 100_000;
+const COMPENSATED_SUBSCRIPTIONS_MAX = 100_000;
 
 export interface ConsumerTableConfig {
   /** A connection without a heartbeat for this long is dropped, ms. */
@@ -145,7 +145,11 @@ export class ConsumerTable {
     for (const group of this.#groups.values())
       for (const channel of group.channels.values()) {
         if (nowMs - channel.lastHeartbeatMs <= this.#config.channelExpiredTimeout) continue;
-        this.#platform.log.warn('consumer connection expired', { group: group.name, clientId: channel.clientId, address: channel.peer.address });
+        this.#platform.log.warn('consumer connection expired', {
+          group: group.name,
+          clientId: channel.clientId,
+          address: channel.peer.address,
+        });
         dead.add(channel.peer);
       }
     for (const peer of dead) {

@@ -1,9 +1,9 @@
 /** Names of topics and groups: what is allowed and what is reserved (broker.md 4.1, 4.2; since-5.4.md 3.5). */
 
 /** Longest topic name; retry and dead-letter topics carry a group name and may be longer. */
-export const TOPIC_NAME_MAX = 127;
-export const RETRY_TOPIC_NAME_MAX = 255;
-export const GROUP_NAME_MAX = 120;
+const TOPIC_NAME_MAX = 127;
+const RETRY_TOPIC_NAME_MAX = 255;
+const GROUP_NAME_MAX = 120;
 
 export const RETRY_PREFIX = '%RETRY%';
 export const DLQ_PREFIX = '%DLQ%';

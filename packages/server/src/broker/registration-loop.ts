@@ -8,6 +8,7 @@ import { PERM_READ, PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/
 import { RequestCode } from '@perigee/core/protocol/request-code';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { OutgoingRequest, PeerAnswer } from '@perigee/core/remoting/handler';
+import { namesrvAddresses } from '../config/broker-config.ts';
 import type { TopicTable } from './topic-table.ts';
 
 /** How the broker reaches its NameServers (core's RemotingClient). */
@@ -50,12 +51,6 @@ interface Target {
   running: boolean;
   /** For the log: one line when it changes, not one a period. */
   reachable: boolean | undefined;
-}
-
-/** The addresses in `namesrvAddr`, without blanks and doubles. */
-export function nameServersOf(namesrvAddr: string | undefined): string[] {
-  const addresses = (namesrvAddr ?? '').split(';').map((address) => address.trim());
-  return [...new Set(addresses.filter((address) => address.length > 0))];
 }
 
 /**
@@ -142,7 +137,7 @@ export class RegistrationLoop {
 
   /** The NameServers of the configuration as it is now. */
   #currentTargets(): [string, Target][] {
-    const addresses = nameServersOf(this.#settings.namesrvAddr);
+    const addresses = namesrvAddresses(this.#settings.namesrvAddr);
     for (const address of this.#targets.keys()) if (!addresses.includes(address)) this.#targets.delete(address);
     for (const address of addresses)
       if (!this.#targets.has(address)) this.#targets.set(address, { full: true, changed: new Set(), running: false, reachable: undefined });
@@ -184,7 +179,8 @@ export class RegistrationLoop {
       target.reachable = true;
       return true;
     } catch (error) {
-      if (target.reachable !== false) this.#log.warn('not registered, trying again with the next period', { namesrv: address, error: messageOf(error) });
+      if (target.reachable !== false)
+        this.#log.warn('not registered, trying again with the next period', { namesrv: address, error: messageOf(error) });
       target.reachable = false;
       return false;
     }

@@ -1,12 +1,11 @@
 /** Messages whose properties ask for more than being stored: what is not built yet is refused, never silently ignored. */
-import type { Refusal } from '@perigee/core/protocol/refusal';
-import type { DivertedSend } from './handlers/send-message.ts';
+import type { SendDiversion } from './handlers/send-message.ts';
 import type { SendRefusals } from './send-refusals.ts';
 
 const TIMER_PROPERTIES = ['TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS'];
 
-/** Decides on unusual messages. Answers a refusal, or undefined to store the message as it is. */
-export function divertSend(_settings: unknown, refusals: SendRefusals): (send: DivertedSend) => Refusal | undefined {
+/** Refuses what is not built. */
+export function refuseNotBuilt(refusals: SendRefusals): SendDiversion {
   return ({ properties }) => {
     if (Number(properties.get('DELAY') ?? 0) > 0) return refusals.notBuilt('delay levels (property DELAY)');
     if (TIMER_PROPERTIES.some((name) => properties.has(name))) return refusals.notBuilt('timer messages');

@@ -7,7 +7,7 @@ import { encodeOffsetMsgId, writeOffsetMsgId } from '@perigee/core/message/messa
 import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { RemotingConnection } from '@perigee/core/remoting/connection';
 import { type AppendRing, type AppendSink, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, PUT_FAILED, type PutStatus, SLAVE_NOT_AVAILABLE } from '../store/append-ring.ts';
 
 const CODES: Readonly<Record<number, number>> = {
@@ -51,6 +51,14 @@ export interface BatchReply {
   readonly uniqueKey: string | undefined;
 }
 
+/** Who sent a message that was changed before it was stored: the answer names the queue that the client asked for. */
+export interface DivertedReply {
+  readonly connection: RemotingConnection;
+  readonly queueId: number;
+  readonly transactionId: string | undefined;
+  readonly recallHandle: string | undefined;
+}
+
 export class SendReply implements AppendSink {
   readonly #storeHost: Buffer;
   readonly #ext: Readonly<Record<string, string>>;
@@ -79,9 +87,10 @@ export class SendReply implements AppendSink {
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {
-    const token = ring.token[slot] as RemotingConnection | BatchReply;
-    if ('count' in token) {
-      this.#answerBatch(ring, slot, status, token);
+    const token = ring.token[slot] as RemotingConnection | BatchReply | DivertedReply;
+    if (!(token instanceof RemotingConnection)) {
+      if ('count' in token) this.#answerBatch(ring, slot, status, token);
+      else this.#answerDiverted(ring, slot, status, token);
       return;
     }
     if (token.closed) return;
@@ -116,8 +125,7 @@ export class SendReply implements AppendSink {
     if (keyAt >= 0 && keyLength <= UNIQUE_KEY_BYTES_MAX) {
       at = writeBytes(target, at, this.#transactionId);
       const bytes = ring.block[slot]!.bytes;
-      const from = (ring.propertiesAt[slot] as number) + keyAt;
-      for (let i = 0; i < keyLength; i++) target[at + i] = bytes[from + i]!;
+      for (let i = 0; i < keyLength; i++) target[at + i] = bytes[keyAt + i]!;
       at += keyLength;
     }
     at = writeBytes(target, at, this.#opaque);
@@ -131,6 +139,27 @@ export class SendReply implements AppendSink {
     writeInt32(target, start + 4, at - start - 8);
     output.length = at;
     connection.markOutput();
+  }
+
+  #answerDiverted(ring: AppendRing, slot: number, status: PutStatus, reply: DivertedReply): void {
+    const { connection, queueId, transactionId, recallHandle } = reply;
+    if (connection.closed) return;
+    const opaque = ring.opaque[slot] as number;
+    if (status === PUT_FAILED) {
+      connection.answer(opaque, this.notStored());
+      return;
+    }
+    connection.answer(opaque, {
+      code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
+      ext: {
+        ...this.#ext,
+        msgId: encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[slot] as number),
+        queueId: String(queueId),
+        queueOffset: String(ring.queueOffset[slot] as number),
+        ...(transactionId === undefined ? {} : { transactionId }),
+        ...(recallHandle === undefined ? {} : { recallHandle }),
+      },
+    });
   }
 
   #answerBatch(ring: AppendRing, slot: number, status: PutStatus, batch: BatchReply): void {

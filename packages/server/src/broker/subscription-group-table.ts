@@ -1,4 +1,6 @@
 /** Subscription groups and what they may not read (broker.md 5). */
+
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Clock, Log } from '@perigee/core/platform/ports';
 import { type DataVersion, sameDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
@@ -9,7 +11,6 @@ import {
   type SubscriptionGroups,
   subscriptionGroupsValue,
 } from '@perigee/core/protocol/bodies/subscription-group';
-import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { GROUP_ATTRIBUTES, mergeAttributes } from './attributes.ts';
@@ -18,9 +19,9 @@ import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } fro
 import { QUEUES_PER_TOPIC_MAX } from './topic-table.ts';
 
 /** Groups of one broker; a client that invents names must not fill the memory. */
-export const GROUPS_MAX = 1_000_000;
+const GROUPS_MAX = 1_000_000;
 /** Bit 2 of the forbidden table: the group may not read the topic. */
-export const FORBIDDEN_READ = 4;
+const FORBIDDEN_READ = 4;
 
 export interface GroupSettings {
   readonly autoCreateSubscriptionGroup: boolean;

@@ -89,7 +89,7 @@ export interface PageRequest {
 }
 
 /** Entries of one page of a dump (`splitMetadataSize`). */
-export const PAGE_ENTRIES_MAX = 2000;
+const PAGE_ENTRIES_MAX = 2000;
 
 /** The names of one page, by name; all of them when the request lacks one of its three fields. */
 export function pageOf(names: Iterable<string>, request: PageRequest, isCurrent: (version: DataVersion) => boolean): string[] {

@@ -1,4 +1,6 @@
 /** The topics of a broker and their settings (broker.md 4). */
+
+import { type JavaJsonInput, stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Clock, Log } from '@perigee/core/platform/ports';
 import { type DataVersion, readDataVersion, sameDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
@@ -10,18 +12,17 @@ import {
   type TopicConfig,
   topicConfigValue,
 } from '@perigee/core/protocol/bodies/topic-config';
-import { type JavaJsonInput, stringifyJavaJson } from '@perigee/core/kit/java-json';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { mergeAttributes, TOPIC_ATTRIBUTES } from './attributes.ts';
 import { AUTO_CREATE_TOPIC, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
-import { systemTopics, type SystemTopicSettings } from './system-topics.ts';
+import { type SystemTopicSettings, systemTopics } from './system-topics.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 
 /** Queues of one topic. Apache has no limit; a wrong number must not make a million files. */
 export const QUEUES_PER_TOPIC_MAX = 65_536;
 /** Topics of one broker; a sender that invents names must not fill the memory. */
-export const TOPICS_MAX = 1_000_000;
+const TOPICS_MAX = 1_000_000;
 /** Valid permissions are 0 to 7 (broker.md 4.2). */
 const PERM_MAX = 7;
 

@@ -11,7 +11,7 @@ import { readTextFile, writeTextFile } from './text-file.ts';
 export const ORDER_TOPIC_CONFIG = 'ORDER_TOPIC_CONFIG';
 
 /** The KV file is there and cannot be read: starting without it would lose what it holds at the next change. */
-export class KvConfigFileError extends Error {
+class KvConfigFileError extends Error {
   constructor(path: string, complaint: string) {
     super(`${path} cannot be read (${complaint}): repair it or move it away; the text before the last change is in ${path}.bak`);
     this.name = 'KvConfigFileError';

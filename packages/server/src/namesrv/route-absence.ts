@@ -23,7 +23,7 @@ const CAUSE_TEXT: Readonly<Record<RemovalCause, string>> = {
 };
 
 /** The legacy text of the answer. */
-export function noRouteText(topic: string): string {
+function noRouteText(topic: string): string {
   return `No topic route info in name server for the topic: ${topic}\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.`;
 }
 

@@ -20,7 +20,7 @@ import { type MinBrokerIdChange, minBrokerId, minBrokerIdChange } from './min-br
 import { type RemovalCause, RemovalMemory } from './removal-memory.ts';
 
 /** How long a broker may stay silent when it does not say so itself. */
-export const BROKER_EXPIRY_MS = 120_000;
+const BROKER_EXPIRY_MS = 120_000;
 /** Topics under which brokers of one name find each other; their route never shows an acting master. */
 const SYNC_BROKER_MEMBER_PREFIX = 'rmq_sys_SYNC_BROKER_MEMBER_';
 const MASTER_ID = 0;

@@ -25,11 +25,17 @@ export class AppendInput implements RecordSource {
   properties: Buffer = NOTHING;
   propertiesStart = 0;
   propertiesEnd = 0;
-  /** Position of the value of UNIQ_KEY within `properties`, absolute; -1 without one. */
+  /** Where the values of UNIQ_KEY, KEYS and TAGS stand in `properties`, absolute; -1 without one. */
   uniqueKeyStart = -1;
   uniqueKeyEnd = -1;
+  keysStart = -1;
+  keysEnd = -1;
+  tagsStart = -1;
+  tagsEnd = -1;
   /** ConsumeQueue tagsCode: Java hash of TAGS, 0 without, or a deliver time (ms). */
   tagsCode = 0;
+  /** When not negative: the tagsCode is the store time plus this (delay levels, ms). */
+  delayMs = -1;
   /** True for an item of a classic batch (its property CRC gets no separator, store.md 3.3). */
   isBatchItem = false;
   /** False when the sender does not wait for disk and replicas (property WAIT). */

@@ -56,12 +56,13 @@ export class AppendRing {
   tagsCode = new Float64Array(INITIAL_ENTRIES);
   storeTimestamp = new Float64Array(INITIAL_ENTRIES);
   deadlineMs = new Float64Array(INITIAL_ENTRIES);
-  /** Where the properties stand in the record's block. */
-  propertiesAt = new Int32Array(INITIAL_ENTRIES);
-  propertiesLength = new Int32Array(INITIAL_ENTRIES);
-  /** Where the value of UNIQ_KEY stands within the properties (relative; -1: none), and its length. */
+  /** Where the values of UNIQ_KEY, KEYS and TAGS stand in the record's block (-1: none), and their lengths. */
   uniqueKeyAt = new Int32Array(INITIAL_ENTRIES);
   uniqueKeyLength = new Int32Array(INITIAL_ENTRIES);
+  keysAt = new Int32Array(INITIAL_ENTRIES);
+  keysLength = new Int32Array(INITIAL_ENTRIES);
+  tagsAt = new Int32Array(INITIAL_ENTRIES);
+  tagsLength = new Int32Array(INITIAL_ENTRIES);
   state = new Uint8Array(INITIAL_ENTRIES);
 
   /** Entries that are not finished. */
@@ -103,10 +104,12 @@ export class AppendRing {
     this.tagsCode = move(this.tagsCode, new Float64Array(capacity));
     this.storeTimestamp = move(this.storeTimestamp, new Float64Array(capacity));
     this.deadlineMs = move(this.deadlineMs, new Float64Array(capacity));
-    this.propertiesAt = move(this.propertiesAt, new Int32Array(capacity));
-    this.propertiesLength = move(this.propertiesLength, new Int32Array(capacity));
     this.uniqueKeyAt = move(this.uniqueKeyAt, new Int32Array(capacity));
     this.uniqueKeyLength = move(this.uniqueKeyLength, new Int32Array(capacity));
+    this.keysAt = move(this.keysAt, new Int32Array(capacity));
+    this.keysLength = move(this.keysLength, new Int32Array(capacity));
+    this.tagsAt = move(this.tagsAt, new Int32Array(capacity));
+    this.tagsLength = move(this.tagsLength, new Int32Array(capacity));
     this.state = move(this.state, new Uint8Array(capacity));
     this.#capacity = capacity;
     this.mask = newMask;

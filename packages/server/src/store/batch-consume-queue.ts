@@ -150,6 +150,9 @@ export class BatchConsumeQueue {
     this.#setEnd(end);
     this.#syncedBytes = exitWasClean ? end * UNIT : 0;
     this.#needsSync = !exitWasClean;
+    if (!exitWasClean) {
+      files.distrustNames();
+    }
     files.truncateAfter(end * UNIT);
   }
 

@@ -53,6 +53,10 @@ export interface ConsumeQueueFlushLoopParts {
   readonly checkpoint: StoreCheckpoint;
   /** Asked at the start of a round: everything up to there has its rows in the queues. undefined: nothing dispatched yet. */
   readonly dispatchedTo: () => DispatchedTo | undefined;
+  /** End of the CommitLog on the device: the checkpoint never says more. Left out: the log is always durable first. */
+  readonly logSyncedTo?: () => number;
+  /** Makes the key index durable for what was dispatched; left out when there is no index. */
+  readonly syncIndex?: () => Promise<void>;
   /** The disk refused a write or a sync; rows stay in memory and are tried again. */
   readonly diskFailed: (error: Error) => void;
 }
@@ -62,6 +66,8 @@ export class ConsumeQueueFlushLoop {
   readonly #options: ConsumeQueueFlushLoopOptions;
   /** Queues written since the last sync. */
   #unsynced = new Set<ConsumeQueue>();
+  /** What the last whole round made durable but the log has not reached yet. */
+  #ahead: DispatchedTo | undefined;
   #flushing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #cancels: Cancel[] = [];
@@ -71,10 +77,14 @@ export class ConsumeQueueFlushLoop {
     this.#options = options;
   }
 
+  /** Starts the rounds. Rows that recovery wrote belong to the first one. */
   start(): void {
-    const { clock } = this.#parts;
+    const { clock, table } = this.#parts;
+    for (const queue of table.simpleQueues()) {
+      this.#unsynced.add(queue);
+    }
     this.#cancels = [
-      clock.every(this.#options.flushPeriodMs, () => this.#inBackground(this.flush())),
+      clock.every(this.#options.flushPeriodMs, () => this.#inBackground(this.flush().then(() => this.#moveCheckpoint()))),
       clock.every(this.#options.syncPeriodMs, () => this.#inBackground(this.sync())),
     ];
   }
@@ -135,17 +145,31 @@ export class ConsumeQueueFlushLoop {
       for (let first = 0; first < queues.length; first += SYNCS_AT_ONCE) {
         await Promise.all(queues.slice(first, first + SYNCS_AT_ONCE).map((queue) => this.#syncQueue(queue)));
       }
+      for (const queue of [...this.#parts.table.batchQueues()]) {
+        await queue.sync();
+      }
     } catch (error) {
       for (const queue of queues) {
         this.#unsynced.add(queue);
       }
       throw error;
     }
-    if (dispatched !== undefined) {
-      this.#parts.checkpoint.logicsMsgTimestamp = dispatched.storeTimestampMs;
-      this.#parts.checkpoint.logicsPhysicalOffset = dispatched.physicalOffset;
-      await this.#parts.checkpoint.flush();
+    await this.#parts.syncIndex?.();
+    this.#ahead = dispatched ?? this.#ahead;
+    await this.#moveCheckpoint();
+  }
+
+  /** Moves the checkpoint to the end of the last whole round, once the log is durable up to there. */
+  async #moveCheckpoint(): Promise<void> {
+    const { checkpoint, logSyncedTo } = this.#parts;
+    const ahead = this.#ahead;
+    if (ahead === undefined || (logSyncedTo !== undefined && logSyncedTo() <= ahead.physicalOffset)) {
+      return;
     }
+    this.#ahead = undefined;
+    checkpoint.logicsMsgTimestamp = ahead.storeTimestampMs;
+    checkpoint.logicsPhysicalOffset = ahead.physicalOffset;
+    await checkpoint.flush();
   }
 
   async #syncQueue(queue: ConsumeQueue): Promise<void> {

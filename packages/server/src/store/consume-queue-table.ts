@@ -175,9 +175,17 @@ export class ConsumeQueueTable {
   }
 
   *all(): IterableIterator<AnyConsumeQueue> {
+    yield* this.simpleQueues();
+    yield* this.batchQueues();
+  }
+
+  *simpleQueues(): IterableIterator<ConsumeQueue> {
     for (const queues of this.#topics.values()) {
       yield* queues.values();
     }
+  }
+
+  *batchQueues(): IterableIterator<BatchConsumeQueue> {
     for (const queues of this.#batchTopics.values()) {
       yield* queues.values();
     }

@@ -229,6 +229,9 @@ export class ConsumeQueue {
     this.#min = files.minOffset;
     this.#synced = exitWasClean ? scan.end : start;
     this.#needsSync = !exitWasClean;
+    if (!exitWasClean) {
+      files.distrustNames();
+    }
     files.truncateAfter(scan.end);
   }
 
@@ -242,7 +245,8 @@ export class ConsumeQueue {
       const count = this.readRows(end / UNIT - rows, rows, view);
       done = true;
       for (let place = count - 1; place >= 0; place--) {
-        if (view.isBlank(place) || view.physicalOffset(place) < physicalOffset) {
+        // A row that a power failure took has no size; it goes with the rows behind it.
+        if (view.sizeBytes(place) > 0 && (view.isBlank(place) || view.physicalOffset(place) < physicalOffset)) {
           break;
         }
         end -= UNIT;

@@ -14,11 +14,13 @@ import type { StoreCheckpoint } from './checkpoint.ts';
 import { IndexFile, type IndexShape, indexKeyHash } from './index-file.ts';
 import { localTime, timeName } from './local-time.ts';
 import type { OpenFiles } from './open-files.ts';
+import { missingParents } from './segment-files.ts';
 import type { IndexType } from './store-view.ts';
 
 const NAME_PATTERN = /^\d{1,18}$/;
 const SPACE = 0x20;
-const TAG_PREFIX = [0x54, 0x23];
+/** `T#`, before the tag in its key. */
+const TAG_MARK = [0x54, 0x23] as const;
 const PROPERTIES = ['UNIQ_KEY', 'KEYS', 'TAGS'];
 const UNIQUE_KEY = 0;
 const KEYS = 1;
@@ -55,6 +57,16 @@ export interface IndexResume {
   readonly keysDone: number;
 }
 
+/** Where the values that are indexed stand; -1 for one that is not there. */
+export interface KeyRanges {
+  uniqueKeyStart: number;
+  uniqueKeyEnd: number;
+  keysStart: number;
+  keysEnd: number;
+  tagsStart: number;
+  tagsEnd: number;
+}
+
 export interface IndexQuery {
   readonly topic: string;
   readonly key: string;
@@ -68,6 +80,7 @@ export class IndexStore {
   readonly #parts: IndexStoreParts;
   readonly #options: IndexStoreOptions;
   readonly #scanner = new PropertyScanner(PROPERTIES);
+  readonly #ranges: KeyRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
   /** Oldest first. */
   #files: IndexFile[] = [];
   /** Full files whose slots or entries are not all durable yet, oldest first. */
@@ -79,6 +92,8 @@ export class IndexStore {
   #keyPlace = 0;
   #needsReplay: IndexResume | undefined;
   #finish: Promise<void> | undefined;
+  /** Directories with new names that are not durable. */
+  readonly #unsyncedDirectories = new Set<string>();
   #cancels: Cancel[] = [];
 
   constructor(parts: IndexStoreParts, options: IndexStoreOptions) {
@@ -107,6 +122,9 @@ export class IndexStore {
     if (last !== undefined) {
       this.#doneTo = last.endPhysicalOffset;
       this.#keysDone = exitWasClean ? Number.POSITIVE_INFINITY : last.entriesOfLastRecord();
+    }
+    if (!exitWasClean && this.#files.length > 0) {
+      this.#unsyncedDirectories.add(this.#options.directory);
     }
     if (!exitWasClean && (last !== undefined || firstUnsure >= 0)) {
       this.#needsReplay = { physicalOffset: Math.max(0, this.#doneTo), keysDone: this.#keysDone };
@@ -152,36 +170,55 @@ export class IndexStore {
     if (physicalOffset < this.#doneTo) {
       return;
     }
+    const scanner = this.#scanner;
+    const ranges = this.#ranges;
+    scanner.scan(bytes, propertiesStart, propertiesEnd);
+    ranges.uniqueKeyStart = scanner.start(UNIQUE_KEY);
+    ranges.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
+    ranges.keysStart = scanner.start(KEYS);
+    ranges.keysEnd = scanner.end(KEYS);
+    ranges.tagsStart = scanner.start(TAGS);
+    ranges.tagsEnd = scanner.end(TAGS);
+    this.putRanges(prefixHash, bytes, ranges, physicalOffset, storeTimestamp);
+  }
+
+  /** As {@link put}, where the positions of the three properties are known already (the append path). */
+  putRanges(prefixHash: number, bytes: Buffer, ranges: KeyRanges, physicalOffset: number, storeTimestamp: number): void {
+    if (physicalOffset < this.#doneTo) {
+      return;
+    }
     if (physicalOffset > this.#doneTo) {
       this.#doneTo = physicalOffset;
       this.#keysDone = 0;
     }
     this.#keyPlace = 0;
-    const scanner = this.#scanner;
-    scanner.scan(bytes, propertiesStart, propertiesEnd);
-    if (scanner.start(UNIQUE_KEY) >= 0) {
-      this.#putKey(prefixHash, bytes, scanner.start(UNIQUE_KEY), scanner.end(UNIQUE_KEY), physicalOffset, storeTimestamp);
+    if (ranges.uniqueKeyStart >= 0) {
+      this.#putKey(prefixHash, bytes, ranges.uniqueKeyStart, ranges.uniqueKeyEnd, physicalOffset, storeTimestamp);
     }
-    if (scanner.start(KEYS) >= 0) {
-      let start = scanner.start(KEYS);
-      const end = scanner.end(KEYS);
-      for (let at = start; at <= end; at++) {
-        if (at === end || bytes[at] === SPACE) {
-          if (at > start) {
-            this.#putKey(prefixHash, bytes, start, at, physicalOffset, storeTimestamp);
-          }
-          start = at + 1;
-        }
-      }
+    if (ranges.keysStart >= 0) {
+      this.#putKeys(prefixHash, bytes, ranges.keysStart, ranges.keysEnd, physicalOffset, storeTimestamp);
     }
-    if (scanner.start(TAGS) >= 0) {
-      const tagHash = TAG_PREFIX.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, prefixHash);
-      this.#putKey(tagHash, bytes, scanner.start(TAGS), scanner.end(TAGS), physicalOffset, storeTimestamp);
+    if (ranges.tagsStart >= 0) {
+      const tagHash = (Math.imul((Math.imul(prefixHash, 31) + TAG_MARK[0]) | 0, 31) + TAG_MARK[1]) | 0;
+      this.#putKey(tagHash, bytes, ranges.tagsStart, ranges.tagsEnd, physicalOffset, storeTimestamp);
     }
     this.#keysDone = Number.POSITIVE_INFINITY;
-    const last = this.#files.at(-1);
+    const last = this.#files[this.#files.length - 1];
     if (last !== undefined && last.endTimestamp < 0 && last.endPhysicalOffset === physicalOffset) {
       last.endTimestamp = storeTimestamp;
+    }
+  }
+
+  /** Every token of KEYS, split by single spaces. */
+  #putKeys(prefixHash: number, bytes: Buffer, keysStart: number, keysEnd: number, physicalOffset: number, storeTimestamp: number): void {
+    let start = keysStart;
+    for (let at = start; at <= keysEnd; at++) {
+      if (at === keysEnd || bytes[at] === SPACE) {
+        if (at > start) {
+          this.#putKey(prefixHash, bytes, start, at, physicalOffset, storeTimestamp);
+        }
+        start = at + 1;
+      }
     }
   }
 
@@ -252,12 +289,20 @@ export class IndexStore {
       ),
       clock.every(
         SYNC_PERIOD_MS,
-        guarded(async () => {
-          this.flushNow();
-          await this.#files.at(-1)?.sync();
-        }),
+        guarded(() => this.sync()),
       ),
     ];
+  }
+
+  /**
+   * Makes durable what was put before the call: names, entries and header of the growing file. Its slots stay in memory, a
+   * start after a crash rebuilds them. The checkpoint of the queues must not pass what this has covered.
+   */
+  async sync(): Promise<void> {
+    await this.finishFull();
+    this.flushNow();
+    await this.#files.at(-1)?.sync();
+    await this.#syncDirectories();
   }
 
   /** Ends the background work. */
@@ -285,6 +330,7 @@ export class IndexStore {
       last.writeSlotsNow(Number.POSITIVE_INFINITY);
       await last.sync();
     }
+    await this.#syncDirectories();
   }
 
   closeNow(): void {
@@ -323,7 +369,13 @@ export class IndexStore {
   #roll(): IndexFile {
     const { clock, disk, openFiles } = this.#parts;
     const previous = this.#files.at(-1);
-    disk.makeDirectoryNow(this.#options.directory);
+    if (previous === undefined) {
+      for (const parent of missingParents(disk, this.#options.directory)) {
+        this.#unsyncedDirectories.add(parent);
+      }
+      disk.makeDirectoryNow(this.#options.directory);
+    }
+    this.#unsyncedDirectories.add(this.#options.directory);
     let name = timeName(localTime(clock.wallMs(), this.#options.timeZone));
     if (previous !== undefined && name <= previous.name) {
       // The order of the names is the order of the files, whatever the clock did.
@@ -364,6 +416,13 @@ export class IndexStore {
     file.removeNow(this.#parts.disk);
   }
 
+  async #syncDirectories(): Promise<void> {
+    for (const directory of this.#unsyncedDirectories) {
+      await this.#parts.disk.syncDirectory(directory);
+      this.#unsyncedDirectories.delete(directory);
+    }
+  }
+
   async #finishFull(): Promise<void> {
     const { clock, checkpoint } = this.#parts;
     for (let file = this.#finishing[0]; file !== undefined; file = this.#finishing[0]) {
@@ -372,6 +431,7 @@ export class IndexStore {
         await new Promise<void>((resolve) => clock.after(0, resolve));
       }
       await file.sync();
+      await this.#syncDirectories();
       file.release();
       this.#finishing = this.#finishing.filter((other) => other !== file);
       if (file.endTimestamp > checkpoint.indexMsgTimestamp) {

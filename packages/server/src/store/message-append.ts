@@ -21,7 +21,6 @@ import {
 } from './append-ring.ts';
 import type { CommitLog } from './commit-log.ts';
 import { type ReplicaAckSettings, type ReplicaAcks, replicaWait, slaveAcksNeeded } from './replica-acks.ts';
-import type { StoreQueue } from './store-queue.ts';
 import type { TailBlock } from './tail-buffers.ts';
 
 /** How often overdue waits for disk and replicas are looked for. */
@@ -42,18 +41,8 @@ export interface AppendSettings extends ReplicaAckSettings {
   readonly enabledAppendPropCRC: boolean;
 }
 
-/** What happens to a record that became visible; the same function serves recovery. */
-export type Dispatch = (
-  queue: StoreQueue,
-  queueOffset: number,
-  physicalOffset: number,
-  size: number,
-  tagsCode: number,
-  storeTimestamp: number,
-  bytes: Buffer,
-  propertiesStart: number,
-  propertiesEnd: number,
-) => void;
+/** What happens to a record that became visible: its row, its keys, whoever waits for it. */
+export type Dispatch = (ring: AppendRing, slot: number) => void;
 
 export interface AppendParts {
   readonly clock: Clock;
@@ -72,6 +61,8 @@ export interface AppendParts {
   readonly synced: (storeTimestamp: number) => void;
   /** The disk refused a write or sync; the message store decides what that means for later appends. */
   readonly diskFailed: (error: Error) => void;
+  /** `count` messages were answered; the oldest of them was appended at `since` (wall ms). */
+  readonly answered: (count: number, since: number) => void;
   /** Called after bytes reached the page cache. */
   readonly written: () => void;
 }
@@ -215,13 +206,16 @@ export class MessageAppend {
     ring.physicalOffset[slot] = physicalOffset;
     ring.size[slot] = size;
     ring.queueOffset[slot] = queueOffset;
-    ring.tagsCode[slot] = input.tagsCode;
+    ring.tagsCode[slot] = input.delayMs < 0 ? input.tagsCode : storeTimestamp + input.delayMs;
     ring.storeTimestamp[slot] = storeTimestamp;
-    const propertiesLength = input.propertiesEnd - input.propertiesStart;
-    ring.propertiesAt[slot] = at + size - input.trailerBytes - propertiesLength;
-    ring.propertiesLength[slot] = propertiesLength;
-    ring.uniqueKeyAt[slot] = input.uniqueKeyStart < 0 ? -1 : input.uniqueKeyStart - input.propertiesStart;
+    // From positions in the input's properties to positions in the block: they end with the record.
+    const shift = at + size - input.trailerBytes - input.propertiesEnd;
+    ring.uniqueKeyAt[slot] = input.uniqueKeyStart < 0 ? -1 : input.uniqueKeyStart + shift;
     ring.uniqueKeyLength[slot] = input.uniqueKeyEnd - input.uniqueKeyStart;
+    ring.keysAt[slot] = input.keysStart < 0 ? -1 : input.keysStart + shift;
+    ring.keysLength[slot] = input.keysEnd - input.keysStart;
+    ring.tagsAt[slot] = input.tagsStart < 0 ? -1 : input.tagsStart + shift;
+    ring.tagsLength[slot] = input.tagsEnd - input.tagsStart;
     ring.state[slot] = 0;
     if (input.waits) this.#setWaits(slot);
   }
@@ -280,7 +274,7 @@ export class MessageAppend {
     let counter = this.#seenWritten;
     for (; counter < ring.head && ring.endOf(counter) <= writtenTo; counter++) {
       const slot = counter & ring.mask;
-      if (visibleAtOnce) this.#dispatchOne(slot);
+      if (visibleAtOnce) this.#parts.dispatch(ring, slot);
       const state = ring.state[slot] as number;
       if ((state & (WAITS_DISK | WAITS_REPLICAS)) === 0) this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
     }
@@ -290,23 +284,6 @@ export class MessageAppend {
     this.#parts.written();
     this.#advance();
     if (this.#syncFlush || this.#parts.commitLog.isDirty) this.sync();
-  }
-
-  #dispatchOne(slot: number): void {
-    const ring = this.ring;
-    const block = ring.block[slot]!;
-    const propertiesAt = ring.propertiesAt[slot] as number;
-    this.#parts.dispatch(
-      ring.queue[slot]!,
-      ring.queueOffset[slot] as number,
-      ring.physicalOffset[slot] as number,
-      ring.size[slot] as number,
-      ring.tagsCode[slot] as number,
-      ring.storeTimestamp[slot] as number,
-      block.bytes,
-      propertiesAt,
-      propertiesAt + (ring.propertiesLength[slot] as number),
-    );
   }
 
   #settle(slot: number, status: PutStatus): void {
@@ -327,9 +304,10 @@ export class MessageAppend {
     if (this.#syncFlush) {
       const flushedTo = commitLog.flushedTo;
       while (ring.dispatched < this.#seenWritten && ring.endOf(ring.dispatched) <= flushedTo)
-        this.#dispatchOne(ring.dispatched++ & ring.mask);
+        this.#parts.dispatch(ring, ring.dispatched++ & ring.mask);
     } else ring.dispatched = this.#seenWritten;
     const acksNeeded = slaveAcksNeeded(this.#settings);
+    const first = ring.settled;
     while (ring.settled < this.#seenWritten) {
       const slot = ring.settled & ring.mask;
       const state = ring.state[slot] as number;
@@ -341,6 +319,7 @@ export class MessageAppend {
       }
       ring.settled++;
     }
+    if (ring.settled > first) this.#parts.answered(ring.settled - first, ring.storeTimestamp[first & ring.mask] as number);
     const finished = Math.min(ring.settled, ring.dispatched);
     commitLog.releasedTo = finished === ring.head ? commitLog.writtenTo : (ring.physicalOffset[finished & ring.mask] as number);
   }

@@ -4,11 +4,12 @@
  */
 import type { Cancel, Platform } from '@perigee/core/platform/ports';
 import { AbortFile } from './abort-file.ts';
+import type { AppendRing } from './append-ring.ts';
 import { StoreCheckpoint } from './checkpoint.ts';
 import { CommitLog } from './commit-log.ts';
 import { ConsumeQueueFlushLoop, type DispatchedTo } from './consume-queue-flush.ts';
 import { ConsumeQueueTable } from './consume-queue-table.ts';
-import { IndexStore } from './index-store.ts';
+import { IndexStore, type KeyRanges } from './index-store.ts';
 import { type AppendSettings, type Dispatch, MessageAppend } from './message-append.ts';
 import { MessageReader, type ReadSettings } from './message-reader.ts';
 import { RecordDispatch } from './record-dispatch.ts';
@@ -69,6 +70,8 @@ export interface StoreParts {
   readonly runTurn: () => void;
   /** Process that holds a Java broker's lock on a file. */
   readonly javaLockHolder: (path: string) => number | undefined;
+  /** `count` messages were answered; the oldest of them was appended at `since` (wall ms). */
+  readonly answered: (count: number, since: number) => void;
   /** True for topics with `queue.type=BatchCQ`. */
   readonly isBatchTopic: (topic: string) => boolean;
 }
@@ -145,6 +148,7 @@ export class MessageStore implements LogSource {
         runTurn: parts.runTurn,
         notWritable: () => this.#notWritable?.cause,
         diskFailed: (error) => this.#diskFailed(error),
+        answered: (count, since) => parts.answered(count, since),
         written: () => this.#written(),
         synced: (storeTimestamp) => {
           this.checkpoint.physicMsgTimestamp = storeTimestamp;
@@ -205,33 +209,35 @@ export class MessageStore implements LogSource {
 
   // --- dispatch ---
 
-  readonly #dispatch: Dispatch = (
-    queue,
-    queueOffset,
-    physicalOffset,
-    size,
-    tagsCode,
-    storeTimestamp,
-    bytes,
-    propertiesStart,
-    propertiesEnd,
-  ) => {
-    if (queue.simple !== undefined) queue.simple.appendRow(queueOffset, physicalOffset, size, tagsCode);
-    else
-      queue.batch!.appendRow({
-        baseQueueOffset: queueOffset,
-        messageCount: 1,
-        physicalOffset,
-        sizeBytes: size,
-        tagsCode,
-        storeTimestampMs: storeTimestamp,
-      });
-    if (this.#config.messageIndexEnable)
-      this.index.put(queue.indexPrefixHash, bytes, propertiesStart, propertiesEnd, physicalOffset, storeTimestamp);
-    this.#lastDispatchedTimestamp = storeTimestamp;
+  readonly #ranges: KeyRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
+
+  readonly #dispatch: Dispatch = (ring, slot) => {
+    const queue = ring.queue[slot]!;
+    const queueOffset = ring.queueOffset[slot] as number;
+    const physicalOffset = ring.physicalOffset[slot] as number;
+    const sizeBytes = ring.size[slot] as number;
+    const tagsCode = ring.tagsCode[slot] as number;
+    const storeTimestampMs = ring.storeTimestamp[slot] as number;
+    if (queue.simple !== undefined) queue.simple.appendRow(queueOffset, physicalOffset, sizeBytes, tagsCode);
+    else queue.batch!.appendRow({ baseQueueOffset: queueOffset, messageCount: 1, physicalOffset, sizeBytes, tagsCode, storeTimestampMs });
+    if (this.#config.messageIndexEnable) this.#index(ring, slot);
+    this.#lastDispatchedTimestamp = storeTimestampMs;
     this.#lastDispatchedOffset = physicalOffset;
     if (queue.arrival !== undefined) queue.arrival.arrived(queue, queueOffset, tagsCode);
   };
+
+  #index(ring: AppendRing, slot: number): void {
+    const ranges = this.#ranges;
+    ranges.uniqueKeyStart = ring.uniqueKeyAt[slot] as number;
+    ranges.uniqueKeyEnd = ranges.uniqueKeyStart + (ring.uniqueKeyLength[slot] as number);
+    ranges.keysStart = ring.keysAt[slot] as number;
+    ranges.keysEnd = ranges.keysStart + (ring.keysLength[slot] as number);
+    ranges.tagsStart = ring.tagsAt[slot] as number;
+    ranges.tagsEnd = ranges.tagsStart + (ring.tagsLength[slot] as number);
+    const { bytes } = ring.block[slot]!;
+    this.index.putRanges(ring.queue[slot]!.indexPrefixHash, bytes, ranges, ring.physicalOffset[slot] as number, ring.storeTimestamp[slot] as number);
+  }
+
   #lastDispatchedTimestamp = 0;
   #lastDispatchedOffset = -1;
 

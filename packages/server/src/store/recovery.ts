@@ -102,8 +102,8 @@ export interface RecoveryReport {
 }
 
 /**
- * Recovers a loaded store: afterwards queues and index agree with the log, {@link RecoveryReport.validTo} is its end, and
- * the rows are in the page cache. Files, rows and index entries must have been loaded, nothing recovered yet. Throws
+ * Recovers a loaded store: afterwards queues and index agree with the log, {@link RecoveryReport.validTo} is its end, the
+ * log is on the device, and the rows are in the page cache. Files, rows and index entries must have been loaded, nothing recovered yet. Throws
  * {@link StoreLoadError} when queues exist but the log has no file.
  */
 export function recoverStore(parts: RecoveryParts, options: RecoveryOptions): Promise<RecoveryReport> {
@@ -143,6 +143,11 @@ class Recovery {
     index?.truncateTo(validTo, (physicalOffset) => this.#storeTimestampAt(physicalOffset));
     queues.correctMinOffset(segments.minOffset);
     queues.flushNow();
+    if (!this.#options.exitWasClean) {
+      // What a dead process left is in the page cache at best; from here on it counts as durable.
+      segments.distrustNames();
+      await segments.sync(replayedFrom, validTo + 1);
+    }
     return {
       exitWasClean: this.#options.exitWasClean,
       startedAtMs,

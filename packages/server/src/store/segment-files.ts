@@ -79,7 +79,8 @@ export class SegmentFiles {
   }
 
   /**
-   * Finds the files of the queue. An empty last file is removed (an interrupted creation, store.md 2).
+   * Finds the files of the queue. An empty last file is removed (an interrupted creation, store.md 2); another empty one
+   * lost its length in a power failure and gets it back: what was in it was never durable.
    * Throws {@link StoreLoadError} for a file that does not belong there or has the wrong length.
    */
   load(): void {
@@ -100,6 +101,11 @@ export class SegmentFiles {
     }
     const segments = found.map((file) => this.#checked(file));
     this.#refuseOverlap(segments);
+    for (const [place, file] of found.entries()) {
+      if (file.sizeBytes === 0) {
+        this.#openFiles.nowOf((segments[place] as Segment).handle).truncateNow(this.segmentBytes);
+      }
+    }
     if (removesLast) {
       this.#disk.removeNow(`${last.directory}/${last.name}`);
     }
@@ -155,7 +161,7 @@ export class SegmentFiles {
       this.#discard(prepared);
     }
     const segment = prepared?.segment.startOffset === startOffset ? prepared.segment : this.#newSegment(startOffset);
-    this.#disk.makeDirectoryNow(segment.directory);
+    this.#makeDirectory(segment.directory);
     const file = this.#openFiles.nowOf(segment.handle);
     if (file.sizeNow() !== this.segmentBytes) {
       file.truncateNow(this.segmentBytes);
@@ -239,6 +245,16 @@ export class SegmentFiles {
       const part = Math.min(length - done, this.segmentBytes - position);
       await this.#openFiles.use(segment.handle, (file) => file.writeAt(source, from, part, position));
       done += part;
+    }
+  }
+
+  /**
+   * After an unclean exit: the names of the files may not be on the device yet, whatever process made them. The next
+   * {@link sync} sees to it.
+   */
+  distrustNames(): void {
+    for (const segment of this.#segments) {
+      this.#unsyncedDirectories.add(segment.directory);
     }
   }
 
@@ -379,6 +395,17 @@ export class SegmentFiles {
     return { startOffset, directory, handle: new FileHandle(`${directory}/${segmentName(startOffset)}`, false) };
   }
 
+  /** A new directory is a new name in its parent, and so on upwards. */
+  #makeDirectory(directory: string): void {
+    if (this.#segments.some((segment) => segment.directory === directory)) {
+      return;
+    }
+    for (const parent of missingParents(this.#disk, directory)) {
+      this.#unsyncedDirectories.add(parent);
+    }
+    this.#disk.makeDirectoryNow(directory);
+  }
+
   async #createAhead(segment: Segment): Promise<void> {
     // The file before must not be the one that a power failure leaves empty: only the last may be (load).
     const last = this.#segments.at(-1);
@@ -417,7 +444,7 @@ export class SegmentFiles {
         remedy: 'move it out of the directory (a Java broker refuses it too)',
       });
     }
-    if (file.sizeBytes !== this.segmentBytes) {
+    if (file.sizeBytes !== this.segmentBytes && file.sizeBytes !== 0) {
       throw new StoreLoadError({
         path,
         expected: `${this.segmentBytes} bytes`,
@@ -442,4 +469,14 @@ export class SegmentFiles {
       }
     }
   }
+}
+
+/** Directories that get a new name when `directory` is made with its parents; none when it exists. */
+export function missingParents(disk: Disk, directory: string): string[] {
+  const parents: string[] = [];
+  for (let path = directory; path !== '.' && path !== '/' && disk.statNow(path) === undefined; path = parents.at(-1) as string) {
+    const slash = path.lastIndexOf('/');
+    parents.push(slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash));
+  }
+  return parents;
 }

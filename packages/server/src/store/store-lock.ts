@@ -6,6 +6,7 @@
  * broker started later on our directory is not kept out, see docs.
  */
 import type { Disk } from '@perigee/core/platform/ports';
+import { missingParents } from './segment-files.ts';
 import { StoreInUseError } from './store-errors.ts';
 
 const LOCK_TEXT = 'lock';
@@ -28,7 +29,11 @@ export class StoreLock {
   /** Takes the directory, which is created when missing. Throws {@link StoreInUseError} when somebody else works on it. */
   async take(): Promise<void> {
     const { disk, rootDirectory } = this.#options;
+    const parents = missingParents(disk, `${rootDirectory}/perigee`);
     disk.makeDirectoryNow(`${rootDirectory}/perigee`);
+    for (const parent of parents) {
+      await disk.syncDirectory(parent);
+    }
     const ours = `${rootDirectory}/perigee/lock`;
     const held = await disk.lock(ours);
     if (held === undefined) {

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type SimPlatform, type SimWorld, simWorld } from '@perigee/core/platform/sim/sim-platform';
-import { type Answer, bindHandlers, type OutgoingRequest, type Peer, type PeerAnswer, type RawHandler } from '@perigee/core/remoting/handler';
+import {
+  type Answer,
+  bindHandlers,
+  type OutgoingRequest,
+  type Peer,
+  type PeerAnswer,
+  type RawHandler,
+} from '@perigee/core/remoting/handler';
 import { tableCommands, tableHandlers } from '../../src/broker/broker-commands.ts';
 import type { BrokerParts } from '../../src/broker/broker-parts.ts';
 import { BrokerStats } from '../../src/broker/broker-stats.ts';
@@ -126,7 +133,8 @@ export class FakeStore implements StoreView {
       for (const message of queue.messages) {
         newest = message;
         const isWanted = name.startsWith(`${query.topic}@`) && message.key === `${query.indexType}:${query.key}`;
-        if (isWanted && message.storeTimestamp >= query.beginTimestampMs && message.storeTimestamp <= query.endTimestampMs) records.push(message.record);
+        if (isWanted && message.storeTimestamp >= query.beginTimestampMs && message.storeTimestamp <= query.endTimestampMs)
+          records.push(message.record);
       }
     return {
       records: records.slice(0, query.messagesMax),
@@ -136,9 +144,7 @@ export class FakeStore implements StoreView {
   }
   consumeQueueRow(topic: string, queueId: number, queueOffset: number): ReturnType<StoreView['consumeQueueRow']> {
     const message = this.#at(topic, queueId, queueOffset);
-    return message === undefined
-      ? undefined
-      : { physicalOffset: message.physicalOffset, sizeBytes: message.record.length, tagsCode: 0n };
+    return message === undefined ? undefined : { physicalOffset: message.physicalOffset, sizeBytes: message.record.length, tagsCode: 0n };
   }
   queuesOf(topic: string): number[] {
     return [...this.#queues.keys()].filter((name) => name.startsWith(`${topic}@`)).map((name) => Number(name.slice(topic.length + 1)));
@@ -295,7 +301,9 @@ const GOLDEN = new URL('../../../core/test/golden/remoting/', import.meta.url);
 /** The samples of one family whose request header is JSON and that were answered, by name. */
 export function goldenCases(family: string): Map<string, GoldenCase> {
   const cases = new Map<string, GoldenCase>();
-  for (const line of readFileSync(new URL(`${family}.jsonl`, GOLDEN), 'utf8').trim().split('\n')) {
+  for (const line of readFileSync(new URL(`${family}.jsonl`, GOLDEN), 'utf8')
+    .trim()
+    .split('\n')) {
     const sample = JSON.parse(line);
     if (sample.requestHeader === undefined || sample.responseHeader === undefined) continue;
     const request = JSON.parse(sample.requestHeader);

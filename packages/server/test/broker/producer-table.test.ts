@@ -12,7 +12,10 @@ test('a group is there while a connection is in it', () => {
   producers.register('P', client(b, 'b'));
   producers.register('Q', client(b, 'b'));
   producers.unregister('P', a);
-  assert.deepEqual([...(producers.channels('P')?.values() ?? [])].map((channel) => channel.clientId), ['b']);
+  assert.deepEqual(
+    [...(producers.channels('P')?.values() ?? [])].map((channel) => channel.clientId),
+    ['b'],
+  );
   assert.equal(producers.channelOfClient('a'), undefined);
   b.close();
   assert.deepEqual([...producers.groups()], []);

@@ -37,7 +37,10 @@ test('allowing one topic leaves what is forbidden in the others', () => {
   groups.setReadable('G', 'A', false);
   groups.setReadable('G', 'B', false);
   groups.setReadable('G', 'A', true);
-  assert.deepEqual([groups.isReadForbidden('G', 'A'), groups.isReadForbidden('G', 'B'), groups.isReadForbidden('H', 'B')], [false, true, false]);
+  assert.deepEqual(
+    [groups.isReadForbidden('G', 'A'), groups.isReadForbidden('G', 'B'), groups.isReadForbidden('H', 'B')],
+    [false, true, false],
+  );
   const { counter } = groups.dataVersion;
   groups.setReadable('G', 'A', true);
   assert.equal(groups.dataVersion.counter, counter, 'no change, no version');

@@ -95,7 +95,10 @@ test('attributes are added on creation, changed by sign afterwards, and refused 
   const remark = (more: Partial<TopicConfig>) => topics.update(config('T', more))?.remark;
   assert.equal(remark(signed(['-message.type', ''])), 'only add attribute is supported while creating topic. key: message.type');
   assert.equal(remark(signed(['+no.such', 'x'])), 'unsupported key: no.such');
-  assert.equal(remark(signed(['+message.type', 'ODD'])), 'value is not in set: [UNSPECIFIED, NORMAL, FIFO, DELAY, TRANSACTION, MIXED, PRIORITY, LITE]');
+  assert.equal(
+    remark(signed(['+message.type', 'ODD'])),
+    'value is not in set: [UNSPECIFIED, NORMAL, FIFO, DELAY, TRANSACTION, MIXED, PRIORITY, LITE]',
+  );
   assert.equal(remark(signed(['+reserve.time', '1'])), 'Update topic reserveTime not supported');
   assert.equal(remark(signed(['+queue.type', 'BatchCQ'], ['+message.type', 'FIFO'])), undefined);
   assert.equal(remark(signed(['+queue.type', 'SimpleCQ'])), 'attempt to update an unchangeable attribute. key: queue.type');
@@ -146,7 +149,8 @@ test('with auto-creation off TBW102 gives nothing, and other topics still can', 
 
 test('an internal topic is created once and takes over the order flag later', () => {
   const { topics } = new TestBroker().parts;
-  const create = (order: boolean | undefined) => topics.createInternal({ topic: '%RETRY%G', queueNums: 1, perm: 6, topicSysFlag: 2, order });
+  const create = (order: boolean | undefined) =>
+    topics.createInternal({ topic: '%RETRY%G', queueNums: 1, perm: 6, topicSysFlag: 2, order });
   const topic = create(false);
   assert.deepEqual([topic?.perm, topic?.topicSysFlag, topic?.order], [6, 2, false]);
   create(undefined);
@@ -168,7 +172,9 @@ test('the NameServers can make topics ordered, and nothing else changes', () => 
 test('pages go by name, and start over when the version is another one', () => {
   const { topics } = new TestBroker().parts;
   const sorted = [...topics.topics()].map((topic) => topic.topicName).sort();
-  const page = (seq: number | undefined, version: typeof topics.dataVersion | '' | undefined) => [...topics.page({ seq, max: 3, version }).keys()];
+  const page = (seq: number | undefined, version: typeof topics.dataVersion | '' | undefined) => [
+    ...topics.page({ seq, max: 3, version }).keys(),
+  ];
   assert.deepEqual(page(0, ''), sorted.slice(0, 3));
   assert.deepEqual(page(3, topics.dataVersion), sorted.slice(3, 6));
   assert.deepEqual(page(3, { ...topics.dataVersion, counter: 99 }), sorted.slice(0, 3));
@@ -189,10 +195,13 @@ test('a write that fails is reported, and repeated with the next change', async 
 
 test('topics.json of a Java broker loads', () => {
   const broker = new TestBroker();
-  broker.files.topics.text = '{\n\t"dataVersion":{"counter":7,"stateVersion":0,"timestamp":5},\n\t"topicConfigTable":{"T":{"attributes":{},"order":false,"perm":7,"readQueueNums":3,"topicFilterType":"MULTI_TAG","topicName":"T","topicSysFlag":1,"writeQueueNums":2}}}';
+  broker.files.topics.text =
+    '{\n\t"dataVersion":{"counter":7,"stateVersion":0,"timestamp":5},\n\t"topicConfigTable":{"T":{"attributes":{},"order":false,"perm":7,"readQueueNums":3,"topicFilterType":"MULTI_TAG","topicName":"T","topicSysFlag":1,"writeQueueNums":2}}}';
   broker.parts.topics.load();
   const topic = broker.parts.topics.topic('T');
-  assert.deepEqual([topic?.perm, topic?.readQueueNums, topic?.writeQueueNums, topic?.topicFilterType, topic?.topicSysFlag], [7, 3, 2, 'MULTI_TAG', 1]);
+  assert.deepEqual(
+    [topic?.perm, topic?.readQueueNums, topic?.writeQueueNums, topic?.topicFilterType, topic?.topicSysFlag],
+    [7, 3, 2, 'MULTI_TAG', 1],
+  );
   assert.deepEqual(broker.parts.topics.dataVersion, { counter: 7, stateVersion: 0, timestamp: 5 });
 });
-

@@ -4,12 +4,15 @@ import { simPlatform } from '@perigee/core/platform/sim/sim-platform';
 import { LogWalk } from '../../src/store/log-walk.ts';
 import { caseNames, goldenCase, loadParts, type StoreParts, unpack } from './golden-case.ts';
 
+/** Their manifests say 400, the lengths of their index files 4000. */
+const STORE_CLASSES_WROTE = new Set(['long-55', 'ipv6-55']);
+
 /** A store with the case's CommitLog and no index; the index is filled by walking the log. */
 function rebuilt(name: string): StoreParts {
   const golden = goldenCase(name);
   const platform = simPlatform();
   unpack({ ...golden, files: new Map([...golden.files].filter(([path]) => path.startsWith('commitlog/'))) }, platform.disk, 'store');
-  return loadParts(platform, 'store', { ...golden.manifest.settings, maxIndexNum: name === 'long-55' ? '4000' : '400' });
+  return loadParts(platform, 'store', { ...golden.manifest.settings, maxIndexNum: STORE_CLASSES_WROTE.has(name) ? '4000' : '400' });
 }
 
 function indexRecords(parts: StoreParts, from: number, to: number): void {
@@ -42,10 +45,14 @@ for (const name of WRITTEN_BY_55) {
     indexRecords(parts, manifest.commitLog[0]?.physicalOffset ?? 0, manifest.commitLogWalkEnd.physicalOffset);
     await parts.platform.run(parts.index.flush());
     const expected = [...files].filter(([path]) => path.startsWith('index/')).sort(([left], [right]) => (left < right ? -1 : 1));
-    assert.deepEqual(
-      indexFiles(parts),
-      expected.map(([, content]) => content),
-    );
+    const written = indexFiles(parts);
+    assert.equal(written.length, expected.length);
+    for (const [place, [path, content]] of expected.entries()) {
+      const own = written[place] as Buffer;
+      assert.equal(own.length, content.length, path);
+      // Not deepEqual: its report on such lengths takes minutes.
+      assert.equal(own.findIndex((byte, at) => byte !== content[at]), -1, `first different byte of ${path}`);
+    }
     const full = manifest.index.slice(0, -1).at(-1);
     assert.equal(parts.checkpoint.indexMsgTimestamp, full?.endTimestamp ?? 0);
   });

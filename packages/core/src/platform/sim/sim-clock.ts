@@ -1,17 +1,17 @@
 /** The clock of one simulated node: a view of the simulation's time with a wall clock of its own. */
 import type { Cancel, Clock } from '../ports.ts';
-import type { SimScheduler } from './sim-scheduler.ts';
+import type { SimTime } from './sim-scheduler.ts';
 
 /** A period of nothing would never let time move on; Node rounds it up to this too. */
 const PERIOD_MS_MIN = 1;
 
 export class SimClock implements Clock {
-  readonly #scheduler: SimScheduler;
+  readonly #scheduler: SimTime;
   #wallOffsetMs: number;
   #stopped = false;
 
   /** `startWallMs` is the wall time at the start of the simulation. */
-  constructor(scheduler: SimScheduler, startWallMs: number) {
+  constructor(scheduler: SimTime, startWallMs: number) {
     this.#scheduler = scheduler;
     this.#wallOffsetMs = startWallMs;
   }

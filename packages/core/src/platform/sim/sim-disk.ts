@@ -3,7 +3,7 @@ import type { Cancel, Disk, DiskEntry, DiskFile, DiskSpace, OpenOptions } from '
 import { type DiskOperation, type FaultyDisk, SimFile } from './sim-file.ts';
 import { SimInode } from './sim-inode.ts';
 import type { SimRandom } from './sim-random.ts';
-import type { SimScheduler } from './sim-scheduler.ts';
+import type { SimTime } from './sim-scheduler.ts';
 import { diskError, normalized, SimDirectory, SimStorage } from './sim-storage.ts';
 
 export type { DiskOperation };
@@ -29,7 +29,7 @@ interface ArmedFault extends DiskFault {
 }
 
 export interface SimDiskParts {
-  readonly scheduler: SimScheduler;
+  readonly scheduler: SimTime;
   readonly random: SimRandom;
   readonly wallMs: () => number;
   readonly storage?: SimStorage;
@@ -46,7 +46,7 @@ export class SimDisk implements Disk, FaultyDisk {
   readonly storage: SimStorage;
   /** Set: whatever would change the disk fails with EROFS. */
   readOnly = false;
-  readonly #scheduler: SimScheduler;
+  readonly #scheduler: SimTime;
   readonly #random: SimRandom;
   readonly #wallMs: () => number;
   readonly #faults = new Set<ArmedFault>();

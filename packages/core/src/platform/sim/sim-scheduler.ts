@@ -10,13 +10,26 @@ const TURNS_PER_MOMENT_MAX = 100_000;
 /** How far `run` lets time go by default before it gives up. */
 const RUN_MS_MAX = 10 * 60_000;
 
+/** Time as a simulated clock and disk need it. {@link SimScheduler} is one; one bound to real time could be another. */
+export interface SimTime {
+  /** Milliseconds since an arbitrary start, fractional, never going back. */
+  readonly nowMs: number;
+  /** Runs `action` at `dueMs` (now, if that has passed). */
+  at(dueMs: number, action: () => void): Cancel;
+  atTurnEnd(action: () => void): void;
+  /** Time passes while the one thread is blocked: timers become late. */
+  block(delayMs: number): void;
+  /** Moves time forward by `delayMs` and runs in order all that becomes due on the way. */
+  advance(delayMs: number): Promise<void>;
+}
+
 interface Timer {
   readonly dueMs: number;
   readonly order: number;
   action: (() => void) | undefined;
 }
 
-export class SimScheduler {
+export class SimScheduler implements SimTime {
   #nowMs = 0;
   #order = 0;
   /** Exists while the simulation is driven. */
@@ -190,7 +203,7 @@ class Microtasks {
   #drained: () => void = () => {};
 
   constructor() {
-    this.#channel.port1.onmessage = () => this.#drained();
+    this.#channel.port1.on('message', () => this.#drained());
   }
 
   drain(): Promise<void> {

@@ -64,7 +64,7 @@ function readEnum<V extends string>(at: JsonShape, values: readonly V[], absent:
 }
 
 /** Reads it. Throws BodyError. */
-export function readSubscriptionData(at: JsonShape): SubscriptionData {
+function readSubscriptionData(at: JsonShape): SubscriptionData {
   const codeSet: number[] = [];
   for (const item of at.field('codeSet').items()) codeSet.push(item.int());
   return {

@@ -4,7 +4,7 @@ import { JsonShape } from './json-shape.ts';
 import { type MessageQueue, messageQueueValue, readMessageQueue } from './message-queue.ts';
 
 /** Queues in one request; a client asks for the queues of its topics on this broker. */
-export const LOCK_QUEUES_MAX = 65_536;
+const LOCK_QUEUES_MAX = 65_536;
 
 export interface LockBatchRequest {
   readonly consumerGroup: string;

@@ -36,6 +36,8 @@ export interface SubscriptionGroupConfig {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
+const RETRY_POLICY_NONE: GroupRetryPolicy = { type: 'CUSTOMIZED', exponentialRetryPolicy: undefined, customizedRetryPolicy: undefined };
+
 /** The settings of a group that nobody configured. */
 export function newSubscriptionGroup(groupName: string): SubscriptionGroupConfig {
   return {
@@ -46,7 +48,7 @@ export function newSubscriptionGroup(groupName: string): SubscriptionGroupConfig
     consumeMessageOrderly: false,
     retryQueueNums: 1,
     retryMaxTimes: 16,
-    groupRetryPolicy: { type: 'CUSTOMIZED' },
+    groupRetryPolicy: RETRY_POLICY_NONE,
     brokerId: 0,
     whichBrokerWhenConsumeSlowly: 1,
     notifyConsumerIdsChangedEnable: true,
@@ -62,7 +64,7 @@ function simpleSubscriptionValue(simple: SimpleSubscription): JavaJsonInput {
 }
 
 /** The JSON value, members in Java's order. */
-export function subscriptionGroupValue(config: SubscriptionGroupConfig): { readonly [key: string]: JavaJsonInput } {
+function subscriptionGroupValue(config: SubscriptionGroupConfig): { readonly [key: string]: JavaJsonInput } {
   const policy = config.groupRetryPolicy;
   return {
     attributes: config.attributes,
@@ -88,7 +90,7 @@ export function subscriptionGroupValue(config: SubscriptionGroupConfig): { reado
 }
 
 function readRetryPolicy(at: JsonShape): GroupRetryPolicy {
-  if (at.absent) return { type: 'CUSTOMIZED' };
+  if (at.absent) return RETRY_POLICY_NONE;
   const exponential = at.field('exponentialRetryPolicy');
   const customized = at.field('customizedRetryPolicy');
   const next: number[] = [];
@@ -121,7 +123,7 @@ function readSubscriptions(at: JsonShape): SimpleSubscription[] | undefined {
 }
 
 /** Reads it; `name` stands in where the member groupName is missing ('' when that is not given either). Throws BodyError. */
-export function readSubscriptionGroup(at: JsonShape, name = ''): SubscriptionGroupConfig {
+function readSubscriptionGroup(at: JsonShape, name = ''): SubscriptionGroupConfig {
   const fresh = newSubscriptionGroup(at.field('groupName').stringOr(name));
   const attributes = new Map<string, string>();
   for (const [key, value] of at.field('attributes').members()) if (!value.absent) attributes.set(key, value.string());

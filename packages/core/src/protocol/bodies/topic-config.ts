@@ -9,18 +9,17 @@ import { type DataVersion, dataVersionValue, readDataVersion } from './data-vers
 import { JsonShape } from './json-shape.ts';
 import { readTopicQueueMappingInfo, type TopicQueueMappingInfo, topicQueueMappingInfoValue } from './topic-queue-mapping.ts';
 
-/** perm bits (remoting.md 6). */
+/** perm bits (remoting.md 6; 8 = priority is kept and not interpreted). */
 export const PERM_INHERIT = 1;
 export const PERM_WRITE = 2;
 export const PERM_READ = 4;
-export const PERM_PRIORITY = 8;
 
 /** topicSysFlag bits. */
 export const TOPIC_FLAG_UNIT = 1;
 export const TOPIC_FLAG_UNIT_SUB = 2;
 
 /** What Java's decoder assumes where the numbers are missing. */
-export const QUEUE_NUMS_ABSENT = 16;
+const QUEUE_NUMS_ABSENT = 16;
 
 export interface TopicConfig {
   readonly topicName: string;

@@ -81,7 +81,7 @@ function queueDataValue(queue: QueueData): JavaJsonInput {
 }
 
 /** The Go client (and old Java) spell the flag `topicSynFlag`. */
-export function readQueueData(at: JsonShape): QueueData {
+function readQueueData(at: JsonShape): QueueData {
   const flag = at.field('topicSysFlag');
   return {
     brokerName: at.field('brokerName').string(),

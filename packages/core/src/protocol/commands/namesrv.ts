@@ -111,7 +111,7 @@ export const wipeWritePermOfBroker = command({
   response: { wipeTopicCount: int('topics touched') },
 });
 
-export const getAllTopicListFromNameserver = command({
+const getAllTopicListFromNameserver = command({
   code: 206,
   name: 'GET_ALL_TOPIC_LIST_FROM_NAMESERVER',
   from: ['admin', 'client'],
@@ -165,7 +165,7 @@ export const getTopicsByCluster = command({
   responseBody: 'TopicList JSON',
 });
 
-export const getSystemTopicListFromNs = command({
+const getSystemTopicListFromNs = command({
   code: 304,
   name: 'GET_SYSTEM_TOPIC_LIST_FROM_NS',
   from: 'admin',
@@ -176,7 +176,7 @@ export const getSystemTopicListFromNs = command({
   responseBody: 'TopicList JSON',
 });
 
-export const getUnitTopicList = command({
+const getUnitTopicList = command({
   code: 311,
   name: 'GET_UNIT_TOPIC_LIST',
   from: 'admin',
@@ -187,7 +187,7 @@ export const getUnitTopicList = command({
   responseBody: 'TopicList JSON',
 });
 
-export const getHasUnitSubTopicList = command({
+const getHasUnitSubTopicList = command({
   code: 312,
   name: 'GET_HAS_UNIT_SUB_TOPIC_LIST',
   from: 'admin',
@@ -198,7 +198,7 @@ export const getHasUnitSubTopicList = command({
   responseBody: 'TopicList JSON',
 });
 
-export const getHasUnitSubUnunitTopicList = command({
+const getHasUnitSubUnunitTopicList = command({
   code: 313,
   name: 'GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST',
   from: 'admin',
@@ -209,7 +209,7 @@ export const getHasUnitSubUnunitTopicList = command({
   responseBody: 'TopicList JSON',
 });
 
-export const updateNamesrvConfig = command({
+const updateNamesrvConfig = command({
   code: 318,
   name: 'UPDATE_NAMESRV_CONFIG',
   from: 'admin',
@@ -220,7 +220,7 @@ export const updateNamesrvConfig = command({
   requestBody: 'properties text',
 });
 
-export const getNamesrvConfig = command({
+const getNamesrvConfig = command({
   code: 319,
   name: 'GET_NAMESRV_CONFIG',
   from: 'admin',

@@ -79,10 +79,13 @@ describe('a lock between processes', () => {
     // It has no abstract socket of ours, which is all that a namespace hides.
     const other = spawn('flock', ['-x', path, 'sh', '-c', 'echo held; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
     const exit = once(other, 'exit');
-    assert.match(await firstWord(other), /^held/);
-    assert.equal(await lockFile(path), undefined);
-    other.stdin?.end();
-    await exit;
+    try {
+      assert.match(await firstWord(other), /^held/);
+      assert.equal(await lockFile(path), undefined);
+    } finally {
+      other.stdin?.end();
+      await exit;
+    }
     const mine = await lockFile(path);
     assert.ok(mine !== undefined);
     mine.release();

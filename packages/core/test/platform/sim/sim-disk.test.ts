@@ -89,6 +89,7 @@ describe('a loss of power', () => {
     await clock.advance(9);
     disk.losePower();
     await clock.advance(10);
+    disk.losePower();
     assert.equal(read(disk, '/a'), '');
   });
 
@@ -299,7 +300,7 @@ describe('a full or read-only disk', () => {
     write(other, 'z', 0);
     disk.removeNow('/a');
     assert.equal(disk.spaceNow('/').usableBytes, 12_288);
-    write(file, 'without a name', 0);
+    write(file, 'without a name', 20_000);
     assert.equal(disk.spaceNow('/').usableBytes, 12_288);
     disk.storage.capacityBytes = 0;
     assert.equal(disk.spaceNow('/').usableBytes, 0);

@@ -99,6 +99,17 @@ describe('simulated time', () => {
     assert.deepEqual(order, ['data a', 'data b', 'end after a', 'end after b']);
   });
 
+  it('ends the turn before a timer that was set for now within it', async () => {
+    const { clock, settle } = simPlatform();
+    const order: string[] = [];
+    clock.after(0, () => {
+      clock.after(0, () => order.push('timer'));
+      clock.atTurnEnd(() => order.push('turn end'));
+    });
+    await settle();
+    assert.deepEqual(order, ['turn end', 'timer']);
+  });
+
   it('settles without moving time', async () => {
     const { clock, settle } = simPlatform();
     let depth = 0;

@@ -1,6 +1,7 @@
 /** Configuration and run-time information: 25, 26, 28 (broker.md 23, 24). */
-import { encodeKvTable } from '@perigee/core/protocol/bodies/kv-table';
+
 import { stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { encodeKvTable } from '@perigee/core/protocol/bodies/kv-table';
 import { type brokerAdminCommands, getBrokerConfig } from '@perigee/core/protocol/commands/broker-admin';
 import { done, type HandlerTable, ok } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from '../broker-parts.ts';

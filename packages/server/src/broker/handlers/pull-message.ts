@@ -72,6 +72,8 @@ export interface PullParts {
   readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
   /** The queue to wait on; made when it does not exist yet. */
   readonly queueToHold: (topic: string, queueId: number) => StoreQueue;
+  /** Counts a look into a queue and how long it took (ms). */
+  readonly looked: (found: boolean, tookMs: number) => void;
   /** Counts delivered messages. */
   readonly counted: (group: string, topic: string, queueId: number, messages: number, bytes: number) => void;
 }
@@ -233,6 +235,7 @@ export class PullMessageHandler {
 
   #read(pull: Pull, topic: TopicConfig, group: SubscriptionGroupConfig, rowFilter: RowFilter | undefined, maySuspend: boolean): Refusal | undefined {
     const { reader, offsets, settings } = this.#parts;
+    const startedMs = this.#parts.nowMs();
     const result = reader.read({
       queue: this.#parts.queue(pull.topic, pull.queueId),
       queueOffset: pull.queueOffset,
@@ -241,6 +244,7 @@ export class PullMessageHandler {
       rowFilter,
       recordFilter: undefined,
     });
+    this.#parts.looked(result.count > 0, this.#parts.nowMs() - startedMs);
     let status: ReadStatus | 'OFFSET_RESET' = result.status;
     let nextBeginOffset = result.nextBeginOffset;
     const reset = settings.useServerSideResetOffset ? offsets.takeReset(pull.group, pull.topic, pull.queueId) : undefined;

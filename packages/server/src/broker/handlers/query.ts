@@ -1,7 +1,7 @@
 /** QUERY_MESSAGE 12 and VIEW_MESSAGE_BY_ID 33 (broker.md 21). */
 import type { RequestOf } from '@perigee/core/protocol/command';
-import { type queryCommands, queryMessage } from '@perigee/core/protocol/commands/query';
 import { writeHeader } from '@perigee/core/protocol/command';
+import { type queryCommands, queryMessage } from '@perigee/core/protocol/commands/query';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, ok } from '@perigee/core/remoting/handler';

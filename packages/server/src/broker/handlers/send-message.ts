@@ -12,12 +12,13 @@ import { sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
 import type { RequestView } from '@perigee/core/protocol/header-scan';
 import type { Refusal } from '@perigee/core/protocol/refusal';
-import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { RemotingConnection } from '@perigee/core/remoting/connection';
 import { AppendInput } from '../../store/append-input.ts';
 import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
-import type { BatchReply, SendReply } from '../send-reply.ts';
+import type { MessageDraft } from '../message-put.ts';
+import type { BatchReply, DivertedReply, SendReply } from '../send-reply.ts';
 import type { SendRefusals } from '../send-refusals.ts';
 import { SendProperties } from './send-properties.ts';
 
@@ -71,22 +72,20 @@ export interface SendParts {
   readonly uniqueKey: () => string;
   /** Counts stored messages. */
   readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
-  /** Messages that need more than being stored (delay, transaction, retry…); undefined: go on as usual. */
-  readonly divert: ((request: DivertedSend) => Refusal | 'taken' | undefined) | undefined;
+  /** What unusual messages pass before they are stored, in order: retries, transactions, delays… */
+  readonly diversions: readonly SendDiversion[];
 }
 
-/** An unusual message on its way through the careful path; handlers may change it. */
-export interface DivertedSend {
-  topic: string;
-  queueId: number;
-  sysFlag: number;
+/** An unusual message on its way through the careful path; diversions may change it. */
+export interface SendDraft extends MessageDraft {
   readonly producerGroup: string;
-  readonly properties: Map<string, string>;
   reconsumeTimes: number;
   readonly maxReconsumeTimes: number | undefined;
-  readonly bodyBytes: number;
+  /** Version of the client. */
   readonly version: number;
 }
+
+export type SendDiversion = (draft: SendDraft) => Refusal | undefined;
 
 /** What is known of a topic that was sent to; rebuilt when its configuration changes. */
 interface SendTopic {
@@ -97,6 +96,16 @@ interface SendTopic {
   readonly queueNumsMax: number;
   readonly sysFlag: number;
   readonly isRetry: boolean;
+}
+
+/** Where the indexed values stand, so that nobody looks for them again. */
+function takeRanges(input: AppendInput, properties: SendProperties): void {
+  input.uniqueKeyStart = properties.uniqueKeyStart;
+  input.uniqueKeyEnd = properties.uniqueKeyEnd;
+  input.keysStart = properties.keysStart;
+  input.keysEnd = properties.keysEnd;
+  input.tagsStart = properties.tagsStart;
+  input.tagsEnd = properties.tagsEnd;
 }
 
 /** Topics remembered between sends; more are looked up again. */
@@ -152,10 +161,16 @@ export class SendMessageHandler {
     if (properties.special || known.isRetry) return this.#sendSpecial(view, connection, known, queueId);
     properties.append(this.#ownProperties);
     if (properties.uniqueKeyStart < 0) properties.appendUniqueKey(this.#parts.uniqueKey());
-    return this.#append(view, connection, known, queueId, view.integer(SYS_FLAG, 0));
+    return this.#append(view, connection, known, { queueId, sysFlag: view.integer(SYS_FLAG, 0), reconsumeTimes: view.integer(RECONSUME_TIMES, 0) });
   }
 
-  #append(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number, sysFlag: number): Refusal | undefined {
+  #append(
+    view: RequestView,
+    token: RemotingConnection | DivertedReply,
+    topic: SendTopic,
+    { queueId, sysFlag, reconsumeTimes }: { queueId: number; sysFlag: number; reconsumeTimes: number },
+  ): Refusal | undefined {
+    const connection = token instanceof RemotingConnection ? token : token.connection;
     const input = this.#input;
     const properties = this.#properties;
     input.queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
@@ -163,20 +178,19 @@ export class SendMessageHandler {
     input.sysFlag = (sysFlag | topic.sysFlag) & ~SYS_FLAG_TRANSACTION_MASK;
     input.bornTimestampMs = view.integer(BORN_TIMESTAMP, 0) || 0;
     input.bornHost = this.#bornHost(connection);
-    input.reconsumeTimes = view.integer(RECONSUME_TIMES, 0) | 0;
+    input.reconsumeTimes = reconsumeTimes | 0;
     input.body = view.bytes;
     input.bodyStart = view.bodyStart;
     input.bodyEnd = view.bodyEnd;
     input.properties = properties.bytes;
     input.propertiesStart = 0;
     input.propertiesEnd = properties.length;
-    input.uniqueKeyStart = properties.uniqueKeyStart;
-    input.uniqueKeyEnd = properties.uniqueKeyEnd;
+    takeRanges(input, properties);
     input.tagsCode = properties.tagsCode();
     input.waits = properties.waits;
     if ((view.flag & FLAG_ONEWAY) === 0) {
       input.sink = this.#parts.reply;
-      input.token = connection;
+      input.token = token;
       input.opaque = view.opaque;
     } else {
       input.sink = undefined;
@@ -265,7 +279,7 @@ export class SendMessageHandler {
     map.delete('POP_CK');
     for (const [name, value] of this.#ownMap) map.set(name, value);
     if ((map.get('UNIQ_KEY') ?? '').length === 0) map.set('UNIQ_KEY', this.#parts.uniqueKey());
-    const diverted: DivertedSend = {
+    const draft: SendDraft = {
       topic: topic.name,
       queueId,
       sysFlag: view.integer(SYS_FLAG, 0),
@@ -273,19 +287,25 @@ export class SendMessageHandler {
       properties: map,
       reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
       maxReconsumeTimes: view.has(MAX_RECONSUME_TIMES) ? view.integer(MAX_RECONSUME_TIMES, 0) : undefined,
-      bodyBytes: view.bodyEnd - view.bodyStart,
       version: view.version,
     };
-    const outcome = this.#parts.divert?.(diverted);
-    if (outcome !== undefined) return outcome === 'taken' ? undefined : outcome;
+    for (const divert of this.#parts.diversions) {
+      const refused = divert(draft);
+      if (refused !== undefined) return refused;
+    }
     let target = topic;
-    if (diverted.topic !== topic.name) {
-      const config = this.#parts.topic(diverted.topic);
-      if (config === undefined) return this.#parts.refusals.topicNotExist(diverted.topic);
-      target = this.#topics.get(diverted.topic) ?? this.#remember(diverted.topic, config);
+    if (draft.topic !== topic.name) {
+      const config = this.#parts.topic(draft.topic);
+      if (config === undefined) return this.#parts.refusals.topicNotExist(draft.topic);
+      target = this.#topics.get(draft.topic) ?? this.#remember(draft.topic, config);
     }
     this.#properties.set(encodeProperties(map));
-    return this.#append(view, connection, target, diverted.queueId, diverted.sysFlag);
+    const input = this.#input;
+    input.delayMs = draft.delayMs ?? -1;
+    const reply: DivertedReply = { connection, queueId, transactionId: map.get('UNIQ_KEY'), recallHandle: draft.recallHandle };
+    const refused = this.#append(view, reply, target, draft);
+    input.delayMs = -1;
+    return refused;
   }
 
   /** Several messages of one queue (broker.md 6.2). Each becomes a record of its own with what its client encoded. */
@@ -335,6 +355,7 @@ export class SendMessageHandler {
     input.properties = view.bytes;
     input.propertiesStart = item.propertiesStart;
     input.propertiesEnd = item.propertiesEnd;
+    takeRanges(input, properties);
     input.tagsCode = properties.tagsCode();
     input.isBatchItem = true;
     input.waits = waits;

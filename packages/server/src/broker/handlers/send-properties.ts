@@ -3,7 +3,7 @@
  * notes, in the same buffer, where the few properties stand that the broker acts on.
  */
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
-import type { RequestView } from '@perigee/core/protocol/header-scan';
+import { type RequestView, unescapeJson } from '@perigee/core/protocol/header-scan';
 
 const NAME_END = 1;
 const VALUE_END = 2;
@@ -17,6 +17,7 @@ const nameBytes = (name: string): Buffer => Buffer.from(name, 'latin1');
 const UNIQ_KEY = nameBytes('UNIQ_KEY');
 const TAGS = nameBytes('TAGS');
 const WAIT = nameBytes('WAIT');
+const KEYS = nameBytes('KEYS');
 /** Names whose presence sends the message down the careful path, by length. */
 const SPECIAL = new Map<number, readonly Buffer[]>();
 for (const name of [
@@ -35,6 +36,8 @@ export class SendProperties {
   #scanned: Buffer = this.bytes;
   uniqueKeyStart = -1;
   uniqueKeyEnd = -1;
+  keysStart = -1;
+  keysEnd = -1;
   tagsStart = -1;
   tagsEnd = -1;
   waits = true;
@@ -93,7 +96,7 @@ export class SendProperties {
 
   #unescapeSlowly(source: Buffer, start: number, end: number): boolean {
     try {
-      this.length = this.bytes.write(JSON.parse(`"${source.toString('utf8', start, end)}"`) as string, 0, 'utf8');
+      this.length = this.bytes.write(unescapeJson(source.toString('utf8', start, end)), 0, 'utf8');
       return true;
     } catch {
       return false;
@@ -108,6 +111,8 @@ export class SendProperties {
     this.#scanned = bytes;
     this.uniqueKeyStart = -1;
     this.uniqueKeyEnd = -1;
+    this.keysStart = -1;
+    this.keysEnd = -1;
     this.tagsStart = -1;
     this.tagsEnd = -1;
     this.waits = true;
@@ -129,6 +134,9 @@ export class SendProperties {
       if (this.#is(TAGS, start)) {
         this.tagsStart = middle + 1;
         this.tagsEnd = end;
+      } else if (this.#is(KEYS, start)) {
+        this.keysStart = middle + 1;
+        this.keysEnd = end;
       } else if (this.#is(WAIT, start)) this.waits = isTrue(this.#scanned, middle + 1, end);
       return;
     }

@@ -1,5 +1,12 @@
 /** Connections and progress: 202, 203, 204, 208, 300, 315, 328 (broker.md 23, 24). */
-import { type ClientConnection, encodeConsumerConnection, encodeGroupList, encodeProducerConnection, encodeProducerTable, type ProducerInfo } from '@perigee/core/protocol/bodies/connection';
+import {
+  type ClientConnection,
+  encodeConsumerConnection,
+  encodeGroupList,
+  encodeProducerConnection,
+  encodeProducerTable,
+  type ProducerInfo,
+} from '@perigee/core/protocol/bodies/connection';
 import { type ConsumeQueueProgress, encodeConsumeStats } from '@perigee/core/protocol/bodies/consume-stats';
 import { encodeBrokerStatsData, encodeTopicStats, type QueueBounds } from '@perigee/core/protocol/bodies/topic-stats';
 import type { RequestOf } from '@perigee/core/protocol/command';
@@ -21,7 +28,13 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
       const group = consumers.group(consumerGroup);
       if (group === undefined)
         return refuse('consumer-not-online', ResponseCode.CONSUMER_NOT_ONLINE, `the consumer group[${consumerGroup}] not online`);
-      return done(encodeConsumerConnection({ ...group, connections: [...group.channels.values()].map(connectionOf), subscriptions: group.subscriptions }));
+      return done(
+        encodeConsumerConnection({
+          ...group,
+          connections: [...group.channels.values()].map(connectionOf),
+          subscriptions: group.subscriptions,
+        }),
+      );
     },
 
     getProducerConnectionList: ({ producerGroup }) => {
@@ -35,7 +48,8 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
 
     viewBrokerStatsData: ({ statsName, statsKey }) => {
       const item = stats.item(statsName, statsKey, settings.brokerClusterName);
-      if (item === undefined) return refuse('stats-not-exist', ResponseCode.SYSTEM_ERROR, `The stats <${statsName}> <${statsKey}> not exist`);
+      if (item === undefined)
+        return refuse('stats-not-exist', ResponseCode.SYSTEM_ERROR, `The stats <${statsName}> <${statsKey}> not exist`);
       return done(encodeBrokerStatsData({ minute: item.figure('minute'), hour: item.figure('hour'), day: item.figure('day') }));
     },
 

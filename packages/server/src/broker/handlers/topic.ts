@@ -1,12 +1,7 @@
 /** Topic administration: 17, 18, 21, 215, 305, 351 (broker.md 24). */
-import { decodeDataVersion, type DataVersion } from '@perigee/core/protocol/bodies/data-version';
+import { type DataVersion, decodeDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { BodyError, JsonShape } from '@perigee/core/protocol/bodies/json-shape';
-import {
-  encodeTopicConfig,
-  encodeTopicConfigTable,
-  readTopicConfig,
-  type TopicConfig,
-} from '@perigee/core/protocol/bodies/topic-config';
+import { encodeTopicConfig, encodeTopicConfigTable, readTopicConfig, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { encodeTopicList } from '@perigee/core/protocol/bodies/topic-list';
 import type { RequestOf } from '@perigee/core/protocol/command';
 import { getAllTopicConfig, type topicCommands, type updateAndCreateTopic } from '@perigee/core/protocol/commands/topic';
@@ -26,7 +21,8 @@ export function topicHandlers(broker: BrokerParts): HandlerTable<typeof topicCom
   return {
     updateAndCreateTopic: (header) => updateTopic(broker, header),
 
-    updateAndCreateTopicList: (_header, request) => withBody(request.body, decodeTopicConfigList, (configs) => updateTopics(broker, configs)),
+    updateAndCreateTopicList: (_header, request) =>
+      withBody(request.body, decodeTopicConfigList, (configs) => updateTopics(broker, configs)),
 
     deleteTopicInBroker: (header) => deleteTopic(broker, header.topic ?? ''),
 

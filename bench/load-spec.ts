@@ -1,0 +1,54 @@
+/** What the generator process is told, and what it prints when it has done it. */
+
+interface LoadBase {
+  readonly port: number;
+  /** The server whose CPU time is read while the load is measured. */
+  readonly serverPid: number;
+  readonly brokerName: string;
+  /** With several topics their names are the topic and a number of fixed width. */
+  readonly topic: string;
+  /** Queues of each topic. */
+  readonly queues: number;
+  readonly connections: number;
+  /** Load before anything is counted. */
+  readonly warmUpMs: number;
+  /** How long is counted. */
+  readonly measureMs: number;
+}
+
+export interface SendSpec extends LoadBase {
+  readonly kind: 'send';
+  readonly topics: number;
+  readonly bodyBytes: number;
+  /** Requests under way on each connection. */
+  readonly window: number;
+  /** Messages per second; 0 is as fast as the server answers. */
+  readonly ratePerSecond: number;
+  /** Ends when so many are acknowledged; 0 is by time. */
+  readonly messagesMax: number;
+}
+
+export interface PullSpec extends LoadBase {
+  readonly kind: 'pull';
+  readonly group: string;
+  /** Messages asked for in one pull. */
+  readonly batch: number;
+}
+
+export type LoadSpec = SendSpec | PullSpec;
+
+/** Counts cover the measured time only, refusals the whole load. */
+export interface LoadResult {
+  /** Messages stored or received. */
+  readonly messages: number;
+  readonly seconds: number;
+  readonly refused: number;
+  /** Stored, but not as durably as asked (FLUSH_DISK_TIMEOUT and its like). */
+  readonly lessDurable: number;
+  readonly lastRefusal: string;
+  /** Of one request. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly serverCpuSeconds: number;
+  readonly generatorCpuSeconds: number;
+}

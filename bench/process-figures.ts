@@ -1,0 +1,61 @@
+/** What Linux tells about a process and a machine. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statfsSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+
+/** Clock ticks per second of /proc (USER_HZ, 100 on every Linux that Node runs on). */
+const TICKS_PER_SECOND = 100;
+/** f_type of tmpfs: what is "on disk" there is in memory. */
+const TMPFS_MAGIC = 0x01021994;
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+
+/** utime + stime of a process with all its threads, in seconds. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The name in parentheses may hold spaces; what follows begins with field 3.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Anonymous memory in use by a process, in MiB. */
+export function anonymousMib(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+  return Number(/^Anonymous:\s+(\d+) kB/m.exec(rollup)?.[1] ?? Number.NaN) / 1024;
+}
+
+/** Bytes that an ordinary process can still write below a folder. */
+export function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+export function isInMemory(folder: string): boolean {
+  return statfsSync(folder).type === TMPFS_MAGIC;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGib: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly disk: string;
+}
+
+export function describeMachine(folder: string): Machine {
+  const kernel = execFileSync('uname', ['-sr'], { encoding: 'utf8' }).trim();
+  const disk = isInMemory(folder) ? 'tmpfs: the SYNC_FLUSH rows mean nothing here' : `${(freeBytes(folder) / GIB).toFixed(0)} GiB free`;
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGib: Math.round(totalmem() / GIB),
+    kernel,
+    node: process.version,
+    disk,
+  };
+}
+
+export function asMib(bytes: number): string {
+  return `${Math.ceil(bytes / MIB)} MiB`;
+}
