@@ -291,6 +291,7 @@ function skipString(bytes: Buffer, at: number, end: number): number {
   while (i < end) {
     const c = bytes[i];
     if (c === QUOTE) return i;
+    if (c === BACKSLASH && !isStrictEscape(bytes, i + 1, end)) return -1;
     i += c === BACKSLASH ? 2 : 1;
   }
   return -1;
