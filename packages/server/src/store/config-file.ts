@@ -5,6 +5,7 @@
  * new version is complete and durable under another name before the two renames.
  */
 import type { Disk, Log } from '@perigee/core/platform/ports';
+import { missingParents } from './segment-files.ts';
 import { StoreLoadError } from './store-errors.ts';
 
 /** Larger files are not configuration (a topic takes some 300 bytes: this is a million topics). */
@@ -81,6 +82,7 @@ export class ConfigFile {
     const directory = this.path.slice(0, Math.max(0, this.path.lastIndexOf('/'))) || '.';
     const temporary = `${this.path}.tmp`;
     const bytes = Buffer.from(text, 'utf8');
+    const parents = missingParents(this.#disk, directory);
     this.#disk.makeDirectoryNow(directory);
     const file = await this.#disk.open(temporary, { mode: 'write' });
     try {
@@ -95,6 +97,7 @@ export class ConfigFile {
     }
     this.#disk.renameNow(temporary, this.path);
     await this.#disk.syncDirectory(directory);
+    for (const parent of parents) await this.#disk.syncDirectory(parent);
   }
 
   #read(path: string): string | undefined {
