@@ -1,6 +1,7 @@
 /** `perigee broker` / `mqbroker`: a broker process. */
-import { javaLockHolder } from '@perigee/core/platform/node/java-lock';
+
 import { nodePlatform } from '@perigee/core/platform/node/index';
+import { javaLockHolder } from '@perigee/core/platform/node/java-lock';
 import type { Platform } from '@perigee/core/platform/ports';
 import { Broker } from '../broker/broker.ts';
 import { brokerConfigFault, type LoadedBrokerConfig, loadBrokerConfig } from '../config/broker-config.ts';
@@ -12,7 +13,11 @@ import { readConfigFile, refuseConfig } from './namesrv.ts';
 import type { BrokerCommand } from './options-command-line.ts';
 
 /** A broker with its configuration. `configPath` is the file that UPDATE_BROKER_CONFIG rewrites. */
-export function makeBroker(platform: Platform, loaded: LoadedBrokerConfig, configPath: string): { broker: Broker; live: LiveConfig<BrokerConfig> } {
+export function makeBroker(
+  platform: Platform,
+  loaded: LoadedBrokerConfig,
+  configPath: string,
+): { broker: Broker; live: LiveConfig<BrokerConfig> } {
   const live = new LiveConfig<BrokerConfig>(platform, { entries: brokerEntries, loaded, file: configPath, fault: brokerConfigFault });
   const broker = new Broker(platform, live, { javaLockHolder, zoneOffsetMinutes: -new Date().getTimezoneOffset() });
   return { broker, live };

@@ -21,7 +21,9 @@ export async function send(command: SendCommand): Promise<number> {
         tag: command.tag,
         keys: command.key === undefined ? undefined : [command.key],
       });
-      process.stdout.write(`${result.status} ${result.msgId} stored by ${result.brokerName}, queue ${result.queueId}, offset ${result.queueOffset}\n`);
+      process.stdout.write(
+        `${result.status} ${result.msgId} stored by ${result.brokerName}, queue ${result.queueId}, offset ${result.queueOffset}\n`,
+      );
       return 0;
     } finally {
       await producer.stop();

@@ -48,7 +48,10 @@ export function readConfigFile(path: string | undefined): { name: string; text: 
   try {
     return { name: path, text: readFileSync(path, 'latin1') };
   } catch (error) {
-    return { state: 'refused', sentences: [`the configuration file ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`] };
+    return {
+      state: 'refused',
+      sentences: [`the configuration file ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`],
+    };
   }
 }
 

@@ -57,7 +57,13 @@ function screen(command: UpCommand, config: BrokerConfig, ports: { namesrv: numb
 }
 
 /** Overrides of the broker's file: what `up` decides, unless the file says it. */
-function brokerOverrides(command: UpCommand, fileKeys: ReadonlySet<string>, data: string, namesrvPort: number, advertised: string): Record<string, string> {
+function brokerOverrides(
+  command: UpCommand,
+  fileKeys: ReadonlySet<string>,
+  data: string,
+  namesrvPort: number,
+  advertised: string,
+): Record<string, string> {
   const overrides: Record<string, string> = { namesrvAddr: `${advertised}:${namesrvPort}` };
   const bind = command.host ?? LOOPBACK;
   const unlessInFile: Record<string, string> = {
@@ -67,7 +73,8 @@ function brokerOverrides(command: UpCommand, fileKeys: ReadonlySet<string>, data
     brokerIP1: advertised,
     brokerIP2: advertised,
   };
-  for (const [key, value] of Object.entries(unlessInFile)) if (!fileKeys.has(key) || (command.host !== undefined && key !== 'storePathRootDir' && key !== 'brokerName')) overrides[key] = value;
+  for (const [key, value] of Object.entries(unlessInFile))
+    if (!fileKeys.has(key) || (command.host !== undefined && key !== 'storePathRootDir' && key !== 'brokerName')) overrides[key] = value;
   if (command.port !== undefined) overrides['listenPort'] = String(command.port);
   return overrides;
 }
@@ -86,7 +93,12 @@ export async function up(command: UpCommand): Promise<number> {
   const bind = command.host ?? LOOPBACK;
   const advertised = bind === '0.0.0.0' || bind === '::' ? (platform.host.localAddresses()[0] ?? LOOPBACK) : bind;
   const namesrvConfig = loadNamesrvConfig({
-    overrides: { listenPort: String(command.namesrvPort), bindAddress: bind, kvConfigPath: `${data}/namesrv/kvConfig.json`, configStorePath: `${data}/namesrv/namesrv.properties` },
+    overrides: {
+      listenPort: String(command.namesrvPort),
+      bindAddress: bind,
+      kvConfigPath: `${data}/namesrv/kvConfig.json`,
+      configStorePath: `${data}/namesrv/namesrv.properties`,
+    },
     host: platform.host,
   });
   if (namesrvConfig.state === 'refused') return refuseConfig('perigee up', namesrvConfig);

@@ -3,8 +3,8 @@
  * behaviour of its own beyond the order of start and stop (broker.md 1.4, 29).
  */
 import { writeInt32 } from '@perigee/core/kit/bytes';
-import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
 import { encodeHost, parseAddress } from '@perigee/core/message/host';
+import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
 import type { Platform } from '@perigee/core/platform/ports';
 import { encodeHaRuntimeInfo } from '@perigee/core/protocol/bodies/ha-runtime-info';
 import { haCommands } from '@perigee/core/protocol/commands/ha';
@@ -35,9 +35,9 @@ import { ProducerTable } from './producer-table.ts';
 import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
 import { RegistrationLoop } from './registration-loop.ts';
+import { refuseNotBuilt } from './send-diversion.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
-import { refuseNotBuilt } from './send-diversion.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { TopicTable } from './topic-table.ts';
 
@@ -145,7 +145,12 @@ export class Broker {
     return new SendMessageHandler({
       settings: config,
       append: this.store.append,
-      reply: new SendReply(storeHost, ext, () => this.store.queries.diskUse(), () => this.store.notWritable?.cause ?? ''),
+      reply: new SendReply(
+        storeHost,
+        ext,
+        () => this.store.queries.diskUse(),
+        () => this.store.notWritable?.cause ?? '',
+      ),
       refusals,
       topic: (name) => topics.topic(name),
       createTopic: (request) =>
@@ -241,15 +246,30 @@ export class Broker {
     const handlers = this.#handlers();
     const send: [number, HotHandler][] = [sendMessage, sendMessageV2, sendBatchMessage].map(({ code }) => [code, this.#send.handle]);
     const pull: [number, HotHandler][] = [pullMessage, litePullMessage].map(({ code }) => [code, this.#pull.handle]);
-    const tables = new Map([sendMessage, sendMessageV2, sendBatchMessage, pullMessage, litePullMessage].map(({ code, request }) => [code, new FieldTable(request)]));
+    const tables = new Map(
+      [sendMessage, sendMessageV2, sendBatchMessage, pullMessage, litePullMessage].map(({ code, request }) => [
+        code,
+        new FieldTable(request),
+      ]),
+    );
     const shared = { idleMaxMs, handlers, turn: this.#turn };
-    this.#main = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: listenPort }, hot: new Map([...send, ...pull]), tables });
+    this.#main = new RemotingServer(this.#platform, {
+      ...shared,
+      at: { host: bindAddress, port: listenPort },
+      hot: new Map([...send, ...pull]),
+      tables,
+    });
     await this.#main.start();
     if (listenPort === 0) this.#settlePort(this.#main.endpoint.port);
     // The second listener serves all but the pulls (broker.md 1.4).
     const vipTables = new Map([...tables].filter(([code]) => code !== pullMessage.code && code !== litePullMessage.code));
     const vipPort = listenPort === 0 ? 0 : listenPort - VIP_PORT_DISTANCE;
-    this.#vip = new RemotingServer(this.#platform, { ...shared, at: { host: bindAddress, port: vipPort }, hot: new Map(send), tables: vipTables });
+    this.#vip = new RemotingServer(this.#platform, {
+      ...shared,
+      at: { host: bindAddress, port: vipPort },
+      hot: new Map(send),
+      tables: vipTables,
+    });
     await this.#vip.start();
     await this.ha.start();
   }

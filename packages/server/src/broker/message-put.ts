@@ -144,7 +144,14 @@ function fillInput(input: AppendInput, message: NewMessage, properties: Buffer):
 type RangeKey = 'uniqueKeyStart' | 'uniqueKeyEnd' | 'keysStart' | 'keysEnd' | 'tagsStart' | 'tagsEnd';
 
 /** Where a property's value stands in the encoded text; names are unique in it, and a value holds no separator. */
-function setRange(input: AppendInput, bytes: Buffer, properties: ReadonlyMap<string, string>, name: string, start: RangeKey, end: RangeKey): void {
+function setRange(
+  input: AppendInput,
+  bytes: Buffer,
+  properties: ReadonlyMap<string, string>,
+  name: string,
+  start: RangeKey,
+  end: RangeKey,
+): void {
   const value = properties.get(name);
   input[start] = -1;
   input[end] = -1;

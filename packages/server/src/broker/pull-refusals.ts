@@ -35,7 +35,12 @@ export class PullRefusals {
   }
 
   brokerNotReadable(): Refusal {
-    return this.#forbidden(FORBIDDEN_BROKER, 'broker-not-readable', `the broker[${this.#brokerIP1}] pulling message is forbidden`, 'brokerPermission has no read bit; set it to 6');
+    return this.#forbidden(
+      FORBIDDEN_BROKER,
+      'broker-not-readable',
+      `the broker[${this.#brokerIP1}] pulling message is forbidden`,
+      'brokerPermission has no read bit; set it to 6',
+    );
   }
 
   litePullOff(): Refusal {
@@ -59,7 +64,12 @@ export class PullRefusals {
   }
 
   groupForbidden(group: string): Refusal {
-    return this.#forbidden(FORBIDDEN_GROUP, 'group-consume-off', `subscription group no permission, ${group}`, 'consumeEnable of the group is false; switch it on with mqadmin updateSubGroup -s true');
+    return this.#forbidden(
+      FORBIDDEN_GROUP,
+      'group-consume-off',
+      `subscription group no permission, ${group}`,
+      'consumeEnable of the group is false; switch it on with mqadmin updateSubGroup -s true',
+    );
   }
 
   topicNotExist(topic: string): Refusal {
@@ -74,7 +84,12 @@ export class PullRefusals {
   }
 
   topicNotReadable(topic: string): Refusal {
-    return this.#forbidden(FORBIDDEN_TOPIC, 'topic-not-readable', `the topic[${topic}] pulling message is forbidden`, 'perm of the topic has no read bit; set it with mqadmin updateTopicPerm -p 6');
+    return this.#forbidden(
+      FORBIDDEN_TOPIC,
+      'topic-not-readable',
+      `the topic[${topic}] pulling message is forbidden`,
+      'perm of the topic has no read bit; set it with mqadmin updateTopicPerm -p 6',
+    );
   }
 
   queueIllegal(queueId: number, topic: TopicConfig, consumer: string): Refusal {
@@ -99,11 +114,21 @@ export class PullRefusals {
   }
 
   noBroadcast(group: string): Refusal {
-    return this.#forbidden(FORBIDDEN_BROADCAST, 'group-broadcast-off', `the consumer group[${group}] can not consume by broadcast way`, 'consumeBroadcastEnable of the group is false; switch it on with mqadmin updateSubGroup -d true');
+    return this.#forbidden(
+      FORBIDDEN_BROADCAST,
+      'group-broadcast-off',
+      `the consumer group[${group}] can not consume by broadcast way`,
+      'consumeBroadcastEnable of the group is false; switch it on with mqadmin updateSubGroup -d true',
+    );
   }
 
   readForbidden(group: string, topic: string): Refusal {
-    return this.#forbidden(FORBIDDEN_SUBSCRIPTION, 'group-topic-forbidden', `the consumer group[${group}] is forbidden for topic[${topic}]`, 'an administrator forbade reading (request 353)');
+    return this.#forbidden(
+      FORBIDDEN_SUBSCRIPTION,
+      'group-topic-forbidden',
+      `the consumer group[${group}] is forbidden for topic[${topic}]`,
+      'an administrator forbade reading (request 353)',
+    );
   }
 
   notSubscribed(): Refusal {

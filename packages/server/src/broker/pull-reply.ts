@@ -40,7 +40,13 @@ function putText(target: Buffer, at: number, text: string): number {
 }
 
 /** Answers a pull; `reader` holds the records when `withBody`. False: a record went away meanwhile, nothing was written. */
-export function answerPull(connection: RemotingConnection, opaque: number, answer: PullAnswer, result: ReadResult, reader: MessageReader | undefined): boolean {
+export function answerPull(
+  connection: RemotingConnection,
+  opaque: number,
+  answer: PullAnswer,
+  result: ReadResult,
+  reader: MessageReader | undefined,
+): boolean {
   const { output } = connection;
   const bodyBytes = reader === undefined ? 0 : result.bytes;
   output.ensure(HEADER_BYTES_MAX + bodyBytes);

@@ -1,10 +1,10 @@
 /** Every refusal of a send (broker.md 6), declared once: Apache's text, then cause, measured value and remedy. */
+import { PROPERTIES_BYTES_MAX } from '@perigee/core/message/properties';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 
 export const FAQ = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.';
-const PROPERTIES_BYTES_MAX = 32_767;
 
 export interface SendRefusalSettings {
   readonly brokerIP1: string;
@@ -21,7 +21,10 @@ export function topicConfigText(config: TopicConfig): string {
 
 /** `yyyy-MM-dd HH:mm:ss,SSS` in UTC. */
 function timeText(timestampMs: number): string {
-  return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' }).format(timestampMs) + `,${String(timestampMs % 1000).padStart(3, '0')}`;
+  return (
+    new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' }).format(timestampMs) +
+    `,${String(timestampMs % 1000).padStart(3, '0')}`
+  );
 }
 
 export class SendRefusals {
@@ -35,11 +38,23 @@ export class SendRefusals {
   }
 
   topicMissing(): Refusal {
-    return refusal({ slug: 'topic-blank', code: ResponseCode.INVALID_PARAMETER, legacy: 'The specified topic is blank.', remedy: 'set the topic of the message', ext: this.#ext });
+    return refusal({
+      slug: 'topic-blank',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: 'The specified topic is blank.',
+      remedy: 'set the topic of the message',
+      ext: this.#ext,
+    });
   }
 
   topicName(problem: string): Refusal {
-    return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem, remedy: 'rename the topic', ext: this.#ext });
+    return refusal({
+      slug: 'topic-name',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: problem,
+      remedy: 'rename the topic',
+      ext: this.#ext,
+    });
   }
 
   topicForbidden(topic: string): Refusal {
@@ -59,7 +74,9 @@ export class SendRefusals {
       slug: 'topic-not-exist',
       code: ResponseCode.TOPIC_NOT_EXIST,
       legacy: `topic[${topic}] not exist, apply first please!${FAQ}`,
-      cause: auto ? 'the template topic that the client named does not allow topics to be created from it' : 'autoCreateTopicEnable is false on this broker',
+      cause: auto
+        ? 'the template topic that the client named does not allow topics to be created from it'
+        : 'autoCreateTopicEnable is false on this broker',
       remedy: `create it: mqadmin updateTopic -t ${topic} -b ${this.#settings.brokerIP1}:<port>`,
       ext: this.#ext,
     });
@@ -129,16 +146,29 @@ export class SendRefusals {
 
   /** A kind of message that this build does not have. */
   notBuilt(kind: string): Refusal {
-    return this.#messageIllegal({ slug: 'message-kind-not-built', cause: `${kind} are not built yet`, remedy: 'send the message without it' });
+    return this.#messageIllegal({
+      slug: 'message-kind-not-built',
+      cause: `${kind} are not built yet`,
+      remedy: 'send the message without it',
+    });
   }
 
   batchToRetry(topic: string): Refusal {
-    return refusal({ slug: 'batch-to-retry-topic', code: ResponseCode.MESSAGE_ILLEGAL, legacy: `batch request does not support retry group ${topic}`, ext: this.#ext });
+    return refusal({
+      slug: 'batch-to-retry-topic',
+      code: ResponseCode.MESSAGE_ILLEGAL,
+      legacy: `batch request does not support retry group ${topic}`,
+      ext: this.#ext,
+    });
   }
 
   /** A batch that is transactional or delayed. */
   batchKind(): Refusal {
-    return this.#messageIllegal({ slug: 'batch-kind', cause: 'a batch can be neither transactional nor delayed', remedy: 'send the messages one by one' });
+    return this.#messageIllegal({
+      slug: 'batch-kind',
+      cause: 'a batch can be neither transactional nor delayed',
+      remedy: 'send the messages one by one',
+    });
   }
 
   batchBody(problem: string): Refusal {

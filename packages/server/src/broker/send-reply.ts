@@ -8,7 +8,15 @@ import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { RemotingConnection } from '@perigee/core/remoting/connection';
-import { type AppendRing, type AppendSink, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, PUT_FAILED, type PutStatus, SLAVE_NOT_AVAILABLE } from '../store/append-ring.ts';
+import {
+  type AppendRing,
+  type AppendSink,
+  FLUSH_DISK_TIMEOUT,
+  FLUSH_SLAVE_TIMEOUT,
+  PUT_FAILED,
+  type PutStatus,
+  SLAVE_NOT_AVAILABLE,
+} from '../store/append-ring.ts';
 
 const CODES: Readonly<Record<number, number>> = {
   [FLUSH_DISK_TIMEOUT]: ResponseCode.FLUSH_DISK_TIMEOUT,
@@ -172,7 +180,8 @@ export class SendReply implements AppendSink {
     }
     // The entries of a batch stand side by side in the ring; this is the last one.
     const ids: string[] = [];
-    for (let back = count - 1; back >= 0; back--) ids.push(encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[(slot - back) & ring.mask] as number));
+    for (let back = count - 1; back >= 0; back--)
+      ids.push(encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[(slot - back) & ring.mask] as number));
     connection.answer(opaque, {
       code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
       ext: {

@@ -86,6 +86,8 @@ export class IndexFile {
   /** One byte per slot page: 1 = changed since it was written. */
   readonly #dirtyPages: Uint8Array;
   #hasDirtyPages = false;
+  /** Seconds of the last entry taken while entries are recovered. */
+  #lastSeconds = 0;
   /** Pages that are not in memory hold zeros, whatever the file says. */
   #pagesStartEmpty: boolean;
   /** Ascending; the last one may be growing. */
@@ -256,6 +258,9 @@ export class IndexFile {
     while (this.#blocks.length > 1 || this.#blocks[0]?.count === BLOCK_ENTRIES) {
       this.#blocks.shift();
     }
+    if (bytes > 0) {
+      this.#writeEndMark();
+    }
     return bytes + this.#writeHeader();
   }
 
@@ -326,6 +331,7 @@ export class IndexFile {
     this.#writtenTo = this.nextEntry;
     const endIsStated = statedEnd.entry === this.nextEntry && statedEnd.physicalOffset === this.endPhysicalOffset;
     this.endTimestamp = endIsStated ? statedEnd.timestamp : -1;
+    this.#writeEndMark();
     // Slots of lost entries must not stay in the file.
     this.#dirtyAllPages();
   }
@@ -361,12 +367,23 @@ export class IndexFile {
     return this.nextEntry < end;
   }
 
+  /**
+   * A zero entry behind the last one. Entries of before a crash may lie there, and one of them could fit by chance once new
+   * ones reach it.
+   */
+  #writeEndMark(): void {
+    if (!this.isFull) {
+      this.#file().appendNow(Buffer.alloc(ENTRY_BYTES), 0, ENTRY_BYTES, this.#entryPosition(this.nextEntry));
+    }
+  }
+
   #takeEntry(chunk: Buffer, at: number): boolean {
     const keyHash = readInt32(chunk, at);
     const physicalOffset = readInt64(chunk, at + 4);
     const previous = readInt32(chunk, at + 16);
-    const isZero = keyHash === 0 && physicalOffset === 0 && previous === 0 && readInt32(chunk, at + 12) === 0;
-    if (keyHash < 0 || isZero || physicalOffset < this.endPhysicalOffset || readInt32(chunk, at + 12) < 0) {
+    const seconds = readInt32(chunk, at + 12);
+    const isZero = keyHash === 0 && physicalOffset === 0 && previous === 0 && seconds === 0;
+    if (keyHash < 0 || isZero || physicalOffset < this.endPhysicalOffset || seconds < 0) {
       return false;
     }
     if (this.nextEntry === FIRST_ENTRY && physicalOffset !== this.beginPhysicalOffset) {
@@ -378,6 +395,11 @@ export class IndexFile {
     if (readInt32(page, slotAt) !== previous) {
       return false;
     }
+    // The first entry counts from the end of the file before. Later ones only go back when the clock did: then the log decides.
+    if (this.nextEntry > FIRST_ENTRY + 1 && seconds < this.#lastSeconds) {
+      return false;
+    }
+    this.#lastSeconds = seconds;
     writeInt32(page, slotAt, this.nextEntry);
     this.usedSlots += previous === 0 ? 1 : 0;
     this.nextEntry++;

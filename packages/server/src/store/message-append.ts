@@ -2,6 +2,7 @@
  * The write path of the store: from a message to its answer (DESIGN 4.3–4.5). Everything here runs to completion; the only
  * things waited for are the device (one sync in flight) and the replicas.
  */
+import { PROPERTIES_BYTES_MAX } from '@perigee/core/message/properties';
 import { propertyCrcTrailerBytes } from '@perigee/core/message/property-crc';
 import { encodeRecord, recordSize } from '@perigee/core/message/record';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
@@ -66,9 +67,6 @@ export interface AppendParts {
   /** Called after bytes reached the page cache. */
   readonly written: () => void;
 }
-
-/** PROPLEN is an i16. */
-export const PROPERTIES_BYTES_MAX = 32_767;
 
 export class MessageAppend {
   readonly ring = new AppendRing();

@@ -235,7 +235,13 @@ export class MessageStore implements LogSource {
     ranges.tagsStart = ring.tagsAt[slot] as number;
     ranges.tagsEnd = ranges.tagsStart + (ring.tagsLength[slot] as number);
     const { bytes } = ring.block[slot]!;
-    this.index.putRanges(ring.queue[slot]!.indexPrefixHash, bytes, ranges, ring.physicalOffset[slot] as number, ring.storeTimestamp[slot] as number);
+    this.index.putRanges(
+      ring.queue[slot]!.indexPrefixHash,
+      bytes,
+      ranges,
+      ring.physicalOffset[slot] as number,
+      ring.storeTimestamp[slot] as number,
+    );
   }
 
   #lastDispatchedTimestamp = 0;

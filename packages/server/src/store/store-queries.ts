@@ -3,8 +3,11 @@
 import { readInt32 } from '@perigee/core/kit/bytes';
 import { MAGIC_V1, MAGIC_V2, recordMagicAt, recordStoreTimestampAt } from '@perigee/core/message/record';
 import type { Platform } from '@perigee/core/platform/ports';
-import type { MessageStore } from './message-store.ts';
+import type { CommitLog } from './commit-log.ts';
+import type { ConsumeQueueTable } from './consume-queue-table.ts';
+import type { IndexStore } from './index-store.ts';
 import { RowsView } from './queue-rows.ts';
+import type { StoreQueue } from './store-queue.ts';
 import type { IndexType, KeyQueryResult, StoreView, TimeBoundary } from './store-view.ts';
 
 /** Bytes of a record up to and including STORETIMESTAMP with an IPv6 born host. */
@@ -20,14 +23,24 @@ export interface QuerySettings {
   readonly maxMsgsNumBatch: number;
 }
 
+/** The parts of a store that questions are put to. */
+export interface QuerySource {
+  readonly commitLog: CommitLog;
+  readonly index: IndexStore;
+  readonly queues: ConsumeQueueTable;
+  queueIfExists(topic: string, queueId: number): StoreQueue | undefined;
+  removeTopic(topic: string): Promise<void>;
+  isInMemory(physicalOffset: number): boolean;
+}
+
 export class StoreQueries implements StoreView {
   readonly #platform: Platform;
   readonly #settings: QuerySettings;
-  readonly #store: MessageStore;
+  readonly #store: QuerySource;
   readonly #head = Buffer.alloc(RECORD_HEAD_BYTES);
   readonly #rows = new RowsView();
 
-  constructor(platform: Platform, settings: QuerySettings, store: MessageStore) {
+  constructor(platform: Platform, settings: QuerySettings, store: QuerySource) {
     this.#platform = platform;
     this.#settings = settings;
     this.#store = store;
@@ -140,11 +153,11 @@ export class StoreQueries implements StoreView {
   }
 
   get minPhysicalOffset(): number {
-    return this.#store.minPhysicalOffset;
+    return this.#store.commitLog.minOffset;
   }
 
   get maxPhysicalOffset(): number {
-    return this.#store.maxPhysicalOffset;
+    return this.#store.commitLog.writtenTo;
   }
 
   isInMemory(physicalOffset: number): boolean {

@@ -150,7 +150,7 @@ async function life(world: SimWorld, random: SimRandom, kept: Written[], label: 
   for (let count = random.below(120); count > 0; count--) {
     written.push(writer.write(`${label}-${count}`));
     await parts.platform.run(writer.background());
-    await world.advance(random.below(50));
+    await world.advance(1 + random.below(50));
   }
   const acked = writer.synced;
   const how = random.below(3);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { BLANK_BYTES, encodeBlank, encodeRecord, recordSize, recordSource } from '@perigee/core/message/record';
 import { SimRandom } from '@perigee/core/platform/sim/sim-random';
 import { type SimWorld, simWorld } from '@perigee/core/platform/sim/sim-platform';
+import { indexKeyHash } from '../../src/store/index-file.ts'; import { javaStringHash } from '@perigee/core/kit/java-hash';
 import { AbortFile } from '../../src/store/abort-file.ts';
 import { ConsumeQueueFlushLoop } from '../../src/store/consume-queue-flush.ts';
 import { loadParts, recoverParts, type StoreParts } from './golden-case.ts';
@@ -130,7 +131,7 @@ function assertWhole(parts: StoreParts, written: readonly Written[], label: stri
     assert.equal(row?.physicalOffset, each.physicalOffset, `${label}: row of ${each.key}`);
     const query = { indexType: 'K', matchesMax: 64, beginTimestampMs: 0, endTimestampMs: Number.MAX_SAFE_INTEGER } as const;
     const found = parts.index.query({ topic: 'T', key: each.key, ...query });
-    if (process.env.DBG && found.length===0) { const {disk}=parts.platform; console.log(each, parts.index.resumeFrom, disk.listNow('store/index').map(x=>x.name), parts.platform.log.lines.filter(l=>l.level!=='info').map(l=>[l.message, JSON.stringify(l.fields)])); for (const f of (parts.index as any).files??[]) console.log(f); }
+    if (process.env.DBG && found.length===0) { const {disk}=parts.platform; const ff=(parts.index as any).debugFiles(); console.log(each, parts.index.resumeFrom, disk.listNow('store/index').map(x=>x.name), parts.checkpoint); for (const f of ff) { console.log({...f}, f.isFull, f.memoryBytes); console.log(f.dump().filter((x:any)=>x[0]===indexKeyHash(javaStringHash('T#'+each.key)))); console.log(JSON.stringify(f.dump())) } }
     assert.equal(found.filter((offset) => offset === each.physicalOffset).length, 1, `${label}: key ${each.key}`);
   }
 }
@@ -151,7 +152,7 @@ async function life(world: SimWorld, random: SimRandom, kept: Written[], label: 
   for (let count = random.below(120); count > 0; count--) {
     written.push(writer.write(`${label}-${count}`));
     await parts.platform.run(writer.background());
-    await world.advance(random.below(50));
+    await world.advance(1 + random.below(50));
   }
   const acked = writer.synced;
   const how = random.below(3);

@@ -5,8 +5,6 @@ import { command, int, long, str } from '../command.ts';
 export const PULL_COMMIT_OFFSET = 1;
 export const PULL_SUSPEND = 2;
 export const PULL_SUBSCRIPTION = 4;
-export const PULL_CLASS_FILTER = 8;
-export const PULL_LITE = 16;
 
 const request = {
   consumerGroup: str('group'),

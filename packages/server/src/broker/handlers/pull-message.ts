@@ -137,25 +137,28 @@ export class PullMessageHandler {
     }
     const bytesMax = view.integer(MAX_MSG_BYTES, BYTES_MAX);
     const suspendTimeoutMs = view.integer(SUSPEND_TIMEOUT, 0);
-    this.#run({
-      connection,
-      opaque: view.opaque,
-      oneway: (view.flag & FLAG_ONEWAY) !== 0,
-      isLite: view.code === litePullMessage.code,
-      group,
-      topic,
-      queueId,
-      queueOffset,
-      messagesMax,
-      bytesMax: bytesMax > 0 && bytesMax < BYTES_MAX ? bytesMax : BYTES_MAX,
-      sysFlag: view.integer(SYS_FLAG, 0) | 0,
-      commitOffset: view.integer(COMMIT_OFFSET, 0),
-      suspendTimeoutMs: Math.min(SUSPEND_MAX_MS, Math.max(0, suspendTimeoutMs || 0)),
-      subVersion: view.integer(SUB_VERSION, 0),
-      expressionType: view.text(EXPRESSION_TYPE),
-      subscription: view.text(SUBSCRIPTION),
-      requestSource: view.integer(REQUEST_SOURCE, -1),
-    }, true);
+    this.#run(
+      {
+        connection,
+        opaque: view.opaque,
+        oneway: (view.flag & FLAG_ONEWAY) !== 0,
+        isLite: view.code === litePullMessage.code,
+        group,
+        topic,
+        queueId,
+        queueOffset,
+        messagesMax,
+        bytesMax: bytesMax > 0 && bytesMax < BYTES_MAX ? bytesMax : BYTES_MAX,
+        sysFlag: view.integer(SYS_FLAG, 0) | 0,
+        commitOffset: view.integer(COMMIT_OFFSET, 0),
+        suspendTimeoutMs: Math.min(SUSPEND_MAX_MS, Math.max(0, suspendTimeoutMs || 0)),
+        subVersion: view.integer(SUB_VERSION, 0),
+        expressionType: view.text(EXPRESSION_TYPE),
+        subscription: view.text(SUBSCRIPTION),
+        requestSource: view.integer(REQUEST_SOURCE, -1),
+      },
+      true,
+    );
   };
 
   /** Looks at a held pull again: answers whatever it finds now. */
@@ -233,7 +236,13 @@ export class PullMessageHandler {
     return filter;
   }
 
-  #read(pull: Pull, topic: TopicConfig, group: SubscriptionGroupConfig, rowFilter: RowFilter | undefined, maySuspend: boolean): Refusal | undefined {
+  #read(
+    pull: Pull,
+    topic: TopicConfig,
+    group: SubscriptionGroupConfig,
+    rowFilter: RowFilter | undefined,
+    maySuspend: boolean,
+  ): Refusal | undefined {
     const { reader, offsets, settings } = this.#parts;
     const startedMs = this.#parts.nowMs();
     const result = reader.read({
@@ -253,11 +262,16 @@ export class PullMessageHandler {
       nextBeginOffset = reset;
     }
     let code = CODES[status];
-    if (code === ResponseCode.PULL_NOT_FOUND && (status === 'NO_MATCHED_LOGIC_QUEUE' || status === 'NO_MESSAGE_IN_QUEUE') && pull.queueOffset !== 0)
+    if (
+      code === ResponseCode.PULL_NOT_FOUND &&
+      (status === 'NO_MATCHED_LOGIC_QUEUE' || status === 'NO_MESSAGE_IN_QUEUE') &&
+      pull.queueOffset !== 0
+    )
       code = ResponseCode.PULL_OFFSET_MOVED;
     offsets.commitPull(pull.group, pull.topic, pull.queueId, nextBeginOffset);
     if (maySuspend && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0) offsets.commit(pull.group, pull.topic, pull.queueId, pull.commitOffset);
-    if (code === ResponseCode.PULL_NOT_FOUND && maySuspend && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, rowFilter)) return undefined;
+    if (code === ResponseCode.PULL_NOT_FOUND && maySuspend && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, rowFilter))
+      return undefined;
     return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
   }
 

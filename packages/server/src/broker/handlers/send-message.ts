@@ -7,6 +7,7 @@
 import { BatchError, type BatchItem, decodeBatch } from '@perigee/core/message/batch';
 import { encodeHost } from '@perigee/core/message/host';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
+import { SYS_FLAG_MULTI_TAGS } from '@perigee/core/message/sys-flag';
 import { PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
@@ -16,10 +17,10 @@ import { RemotingConnection } from '@perigee/core/remoting/connection';
 import { AppendInput } from '../../store/append-input.ts';
 import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
-import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
 import type { MessageDraft } from '../message-put.ts';
-import type { BatchReply, DivertedReply, SendReply } from '../send-reply.ts';
+import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
 import type { SendRefusals } from '../send-refusals.ts';
+import type { BatchReply, DivertedReply, SendReply } from '../send-reply.ts';
 import { SendProperties } from './send-properties.ts';
 
 const slotOf = (key: keyof typeof sendMessageV2.request): number => Object.keys(sendMessageV2.request).indexOf(key);
@@ -37,8 +38,6 @@ const UNIT_MODE = slotOf('unitMode');
 const MAX_RECONSUME_TIMES = slotOf('maxReconsumeTimes');
 const BATCH = slotOf('batch');
 
-/** sysFlag: the topic takes several tags a message. */
-const SYS_FLAG_MULTI_TAGS = 2;
 const SYS_FLAG_TRANSACTION_MASK = 0xc;
 /** Queues asked for when the client does not say. */
 const DEFAULT_QUEUE_NUMS = 4;
@@ -156,12 +155,17 @@ export class SendMessageHandler {
     if (!(queueId < known.queueNumsMax)) return refusals.queueIllegal(queueId, known.config, connection.address);
     if (queueId < 0) queueId = this.#parts.random(Math.max(1, known.config.writeQueueNums));
     const properties = this.#properties;
-    if (!properties.read(view, PROPERTIES)) return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
+    if (!properties.read(view, PROPERTIES))
+      return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
     if (view.boolean(BATCH)) return this.#sendBatch(view, connection, known, queueId);
     if (properties.special || known.isRetry) return this.#sendSpecial(view, connection, known, queueId);
     properties.append(this.#ownProperties);
     if (properties.uniqueKeyStart < 0) properties.appendUniqueKey(this.#parts.uniqueKey());
-    return this.#append(view, connection, known, { queueId, sysFlag: view.integer(SYS_FLAG, 0), reconsumeTimes: view.integer(RECONSUME_TIMES, 0) });
+    return this.#append(view, connection, known, {
+      queueId,
+      sysFlag: view.integer(SYS_FLAG, 0),
+      reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
+    });
   }
 
   #append(
@@ -339,7 +343,15 @@ export class SendMessageHandler {
     return undefined;
   }
 
-  #batchInput(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number, item: BatchItem, sysFlag: number, waits: boolean): AppendInput {
+  #batchInput(
+    view: RequestView,
+    connection: RemotingConnection,
+    topic: SendTopic,
+    queueId: number,
+    item: BatchItem,
+    sysFlag: number,
+    waits: boolean,
+  ): AppendInput {
     const input = new AppendInput();
     const properties = this.#itemProperties;
     properties.scan(view.bytes, item.propertiesStart, item.propertiesEnd);

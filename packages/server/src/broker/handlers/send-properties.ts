@@ -21,8 +21,21 @@ const KEYS = nameBytes('KEYS');
 /** Names whose presence sends the message down the careful path, by length. */
 const SPECIAL = new Map<number, readonly Buffer[]>();
 for (const name of [
-  'DELAY', 'POP_CK', 'CLUSTER', 'TRACE_ON', 'TRAN_MSG', 'INNER_NUM', 'MSG_REGION', 'INNER_MULTI_DISPATCH', '__LITE_TOPIC',
-  '_SYS_MSG_PRIORITY_', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS', 'TIMER_OUT_MS', '__CRC32#',
+  'DELAY',
+  'POP_CK',
+  'CLUSTER',
+  'TRACE_ON',
+  'TRAN_MSG',
+  'INNER_NUM',
+  'MSG_REGION',
+  'INNER_MULTI_DISPATCH',
+  '__LITE_TOPIC',
+  '_SYS_MSG_PRIORITY_',
+  'TIMER_DELAY_SEC',
+  'TIMER_DELAY_MS',
+  'TIMER_DELIVER_MS',
+  'TIMER_OUT_MS',
+  '__CRC32#',
 ])
   SPECIAL.set(name.length, [...(SPECIAL.get(name.length) ?? []), nameBytes(name)]);
 const SPECIAL_LENGTHS = new Uint8Array(256);
