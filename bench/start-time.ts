@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../interop/java-process.ts';
 import { SendTemplate } from './frames.ts';
-import { BROKER_NAME, type PeerName, spawnPerigee, startPeer, stopChild } from './peers.ts';
+import { type PeerName, spawnPerigee, startPeer, stopChild } from './peers.ts';
 import { anonymousMib } from './process-figures.ts';
 import { FrameCutter, parseReplyHeader, type ReplyHeader } from './reply-scan.ts';
 import { sendSpec } from './round.ts';

@@ -68,7 +68,7 @@ suite('mqadmin 5.5.0 works on perigee up', { skip, timeout: 120_000 }, () => {
     const text = await printed('updateTopic', '-c', 'DefaultCluster', '-t', 'TopicOrder', '-r', '4', '-w', '4', '-o', 'true', '-a', '+message.type=FIFO');
     assert.match(text, /set cluster orderConf\. isOrder=true, orderConf=\[broker-a:4\]/);
     assert.match(text, /order=true, attributes=\{\+message\.type=FIFO\}\]/);
-    assert.match(await printed('topicRoute', '-t', 'TopicOrder'), /"orderTopicConf":"broker-a:4"/);
+    assert.match(await printed('updateOrderConf', '-t', 'TopicOrder', '-m', 'get'), /orderConf=\[broker-a:4\]/);
   });
 
   test('topicList shows our topics beside the system topics of 5.5.0', async () => {
@@ -198,15 +198,16 @@ suite('mqadmin 5.5.0 works on perigee up', { skip, timeout: 120_000 }, () => {
     assert.match(await printed('wipeWritePerm', '-b', 'nobroker'), /OK, 0$/m);
   });
 
-  test('updateBrokerConfig changes a key that getBrokerConfig then shows, and keeps an unknown one', async () => {
+  test('updateBrokerConfig changes a key that getBrokerConfig then shows, and passes over an unknown one as Apache does', async () => {
     const success = `update broker config success, ${server.brokerAddress}\n`;
     assert.equal(await printed('updateBrokerConfig', '-b', server.brokerAddress, '-k', 'fileReservedTime', '-v', '71'), success);
     assert.equal(await printed('updateBrokerConfig', '-c', 'DefaultCluster', '-k', 'noSuchKey', '-v', '1'), success);
     const text = await printed('getBrokerConfig', '-b', server.brokerAddress);
-    assert.match(text, new RegExp(`^=+${server.brokerAddress}=+$`, 'm'));
-    assert.match(text, /^fileReservedTime +=  71$/m);
-    assert.match(text, /^noSuchKey +=  1$/m);
-    assert.match(text, /^brokerName +=  broker-a$/m);
+    const config = new Map(text.split('\n').map((line) => line.split(/ +=  /) as [string, string]));
+    assert.equal(text.split('\n')[0], `============${server.brokerAddress}============`);
+    assert.equal(config.get('fileReservedTime'), '71');
+    assert.equal(config.get('noSuchKey'), undefined);
+    assert.equal(config.get('brokerName'), 'broker-a');
     const wrong = await refused('updateBrokerConfig', '-b', server.brokerAddress, '-k', 'brokerRole', '-v', 'nothing');
     assert.match(wrong, /CODE: 1 .*string2Properties error/);
     assert.match(await refused('updateBrokerConfig', '-b', server.brokerAddress, '-k', 'configBlackList', '-v', 'x'), /CODE: 16 /);

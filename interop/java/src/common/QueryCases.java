@@ -52,7 +52,8 @@ final class QueryCases {
         }
         List<String> found = Env.bodies(env.producer().queryMessage(topic, "key-2", 64, begin, end).getMessageList());
         Check.equal(new TreeSet<>(List.of("m-2", "m-6", "m-10", "m-14", "m-18")), new TreeSet<>(found), "bodies of key-2");
-        Check.equal(3, env.producer().queryMessage(topic, "all", 3, begin, end).getMessageList().size(), "at most 3");
+        int most = 3 * env.masters().size();
+        Check.equal(most, env.producer().queryMessage(topic, "all", 3, begin, end).getMessageList().size(), "at most 3 of each broker");
         return "5 of key-2, 20 of all";
     }
 

@@ -298,6 +298,8 @@ function skipString(bytes: Buffer, at: number, end: number): number {
 }
 
 function scanExtFields(view: RequestView, bytes: Buffer, at: number, end: number, table: FieldTable): number {
+  // Should the key stand there twice, the last one counts.
+  view.clear(table.names.length);
   let i = at;
   if (bytes[i] === CLOSE) return i + 1;
   for (;;) {

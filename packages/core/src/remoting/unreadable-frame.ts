@@ -10,8 +10,8 @@ const HEADER_BYTES_MAX = 128 * 1024;
 const BINARY_FIXED_BYTES = 13;
 
 // Not behind a backslash: inside an ext field's text these would be escaped.
-const OPAQUE = /(?<!\\)"opaque"\s*:\s*"?(-?\d{1,10})(?![\d.eE])/g;
-const FLAG = /(?<!\\)"flag"\s*:\s*"?(-?\d{1,10})(?![\d.eE])/g;
+const OPAQUE = /(?<!\\)"opaque"\s*:\s*"?(-?\d{1,10})(?=[\s,}"])/g;
+const FLAG = /(?<!\\)"flag"\s*:\s*"?(-?\d{1,10})(?=[\s,}"])/g;
 
 function lastInteger(text: string, pattern: RegExp): number | undefined {
   let found: number | undefined;

@@ -43,7 +43,7 @@ test('the pool keeps a bounded number of buffers', () => {
   const pool = new BufferPool();
   const given = Array.from({ length: 100 }, () => Buffer.allocUnsafeSlow(POOLED_BYTES));
   for (const buffer of given) pool.give(buffer);
-  const known = new Set(given);
+  const known = new Set<Buffer>(given);
   let kept = 0;
   for (let i = 0; i < 100; i++) if (known.has(pool.take())) kept++;
   assert.equal(kept, 64);

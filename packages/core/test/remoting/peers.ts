@@ -91,7 +91,10 @@ export interface TestServer {
 }
 
 /** A server with these handlers on one node; peers connect from another. */
-export async function startServer(handlers: Readonly<Record<number, RawHandler>>, more: Partial<RemotingServerOptions> = {}): Promise<TestServer> {
+export async function startServer(
+  handlers: Readonly<Record<number, RawHandler>>,
+  more: Partial<RemotingServerOptions> = {},
+): Promise<TestServer> {
   const world = simWorld();
   const platform = world.node('server');
   const clients = world.node('clients');

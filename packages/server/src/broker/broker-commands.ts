@@ -12,6 +12,7 @@ import { relayCommands } from '@perigee/core/protocol/commands/relay';
 import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { statsCommands } from '@perigee/core/protocol/commands/stats';
 import { topicCommands } from '@perigee/core/protocol/commands/topic';
+import { transactionCommands } from '@perigee/core/protocol/commands/transaction';
 import { unsupportedBy } from '@perigee/core/protocol/commands/unsupported';
 import type { HandlerTable } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from './broker-parts.ts';
@@ -42,6 +43,7 @@ export const tableCommands = {
 export const brokerCommands = {
   ...tableCommands,
   ...haCommands,
+  ...transactionCommands,
   sendMessage,
   sendMessageV2,
   sendBatchMessage,

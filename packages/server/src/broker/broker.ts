@@ -7,6 +7,7 @@ import { encodeHost, parseAddress } from '@perigee/core/message/host';
 import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
 import type { Platform } from '@perigee/core/platform/ports';
 import { encodeHaRuntimeInfo } from '@perigee/core/protocol/bodies/ha-runtime-info';
+import { TOPIC_FLAG_UNIT, TOPIC_FLAG_UNIT_SUB } from '@perigee/core/protocol/bodies/topic-config';
 import { haCommands } from '@perigee/core/protocol/commands/ha';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
@@ -23,6 +24,7 @@ import { ConfigFile } from '../store/config-file.ts';
 import { MessageStore } from '../store/message-store.ts';
 import { brokerUnsupported, tableCommands, tableHandlers } from './broker-commands.ts';
 import type { BrokerParts } from './broker-parts.ts';
+import type { BrokerService } from './broker-service.ts';
 import { BrokerStats } from './broker-stats.ts';
 import { ConsumerOffsetTable } from './consumer-offset-table.ts';
 import { ConsumerTable } from './consumer-table.ts';
@@ -31,6 +33,7 @@ import { SendMessageHandler } from './handlers/send-message.ts';
 import { HousekeepingLoop } from './housekeeping-loop.ts';
 import { LockTable } from './lock-table.ts';
 import { MessagePut } from './message-put.ts';
+import { RETRY_PREFIX } from './names.ts';
 import { ProducerTable } from './producer-table.ts';
 import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
@@ -40,6 +43,7 @@ import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { TopicTable } from './topic-table.ts';
+import { TransactionService } from './transaction/transaction-service.ts';
 
 /** The second listener is this far below the first (remoting.md 12.2). */
 const VIP_PORT_DISTANCE = 2;
@@ -66,6 +70,8 @@ export class Broker {
   readonly #link: RemotingClient;
   readonly #registration: RegistrationLoop;
   readonly #housekeeping: HousekeepingLoop;
+  readonly #transactions: TransactionService;
+  readonly #services: readonly BrokerService[];
   readonly #send: SendMessageHandler;
   readonly #pull: PullMessageHandler;
   /** STOREHOST of new records and of offset message ids; its port is set before the first request is read. */
@@ -114,6 +120,14 @@ export class Broker {
       hooks: [],
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
     });
+    this.#transactions = new TransactionService({
+      broker: this.parts,
+      put: this.put,
+      storeHost,
+      settings: config,
+      metricsFile: this.#configFile('transactionMetrics'),
+    });
+    this.#services = [this.#transactions];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
@@ -158,14 +172,14 @@ export class Broker {
           topic: request.topic,
           defaultTopic: request.defaultTopic,
           clientQueueNums: request.queueNums,
-          topicSysFlag: request.unitMode ? 1 : 0,
+          topicSysFlag: !request.unitMode ? 0 : request.topic.startsWith(RETRY_PREFIX) ? TOPIC_FLAG_UNIT_SUB : TOPIC_FLAG_UNIT,
         }),
       queue: (topic, queueId) => this.store.queue(topic, queueId),
       random: (bound) => platform.random.below(bound),
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
-      diversions: [refuseNotBuilt(refusals)],
+      diversions: [this.#transactions.diversion, refuseNotBuilt(refusals)],
     });
   }
 
@@ -206,6 +220,7 @@ export class Broker {
       ...bindHandlers(brokerUnsupported(), {}),
       ...bindHandlers(tableCommands, tableHandlers(broker)),
       ...bindHandlers(haCommands, { getBrokerHaStatus: () => done(encodeHaRuntimeInfo(this.ha.haStatus())) }),
+      ...this.#services.flatMap((service) => [...service.handlers()]),
     ]);
   }
 
@@ -226,6 +241,7 @@ export class Broker {
       groups.load();
       offsets.load();
       await this.store.open();
+      for (const service of this.#services) await service.start();
       await this.#listen();
     } catch (error) {
       await this.#abandon();
@@ -295,6 +311,7 @@ export class Broker {
     await this.#main?.stop();
     await this.#vip?.stop();
     await this.ha.stop();
+    for (const service of this.#services) await service.stop();
     await this.#housekeeping.stop();
     await topics.settled();
     await groups.settled();

@@ -9,7 +9,6 @@ export function refuseNotBuilt(refusals: SendRefusals): SendDiversion {
   return ({ properties }) => {
     if (Number(properties.get('DELAY') ?? 0) > 0) return refusals.notBuilt('delay levels (property DELAY)');
     if (TIMER_PROPERTIES.some((name) => properties.has(name))) return refusals.notBuilt('timer messages');
-    if (properties.get('TRAN_MSG') === 'true') return refusals.notBuilt('transactional messages');
     return undefined;
   };
 }

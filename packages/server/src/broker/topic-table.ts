@@ -15,7 +15,7 @@ import {
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { mergeAttributes, TOPIC_ATTRIBUTES } from './attributes.ts';
-import { AUTO_CREATE_TOPIC, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
+import { AUTO_CREATE_TOPIC, RETRY_PREFIX, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
 import { type SystemTopicSettings, systemTopics } from './system-topics.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 
@@ -73,6 +73,9 @@ export class Topic implements TopicConfig {
     return (this.perm & PERM_WRITE) !== 0;
   }
 }
+
+/** Queues of a retry topic that a send makes. */
+const RETRY_QUEUE_NUMS = 1;
 
 /** What a send knows when its topic does not exist. */
 export interface CreateOnSend {
@@ -215,10 +218,16 @@ export class TopicTable {
     return 'slug' in prepared ? prepared : undefined;
   }
 
-  /** Creates the topic of a send from its default topic (broker.md 4.4); undefined when that is not allowed. */
+  /** Creates the topic of a send (broker.md 4.4, 6.1 step 7); undefined when that is not allowed. */
   createOnSend(request: CreateOnSend): Topic | undefined {
-    const known = this.#topics.get(request.topic);
-    if (known !== undefined) return known;
+    const known = this.#topics.get(request.topic) ?? this.#createFromTemplate(request);
+    // A group that cannot keep its messages for later would lose them, so a retry topic needs no template.
+    if (known !== undefined || !request.topic.startsWith(RETRY_PREFIX) || topicNameProblem(request.topic) !== undefined) return known;
+    const { topic, topicSysFlag } = request;
+    return this.createInternal({ topic, queueNums: RETRY_QUEUE_NUMS, perm: PERM_READ | PERM_WRITE, topicSysFlag, order: undefined });
+  }
+
+  #createFromTemplate(request: CreateOnSend): Topic | undefined {
     const model = this.#topics.get(request.defaultTopic);
     if (model === undefined) return undefined;
     if (request.defaultTopic === AUTO_CREATE_TOPIC && !this.#settings.autoCreateTopicEnable) return undefined;

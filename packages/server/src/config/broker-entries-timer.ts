@@ -1,8 +1,7 @@
 /** Delay levels, timer wheel and transactions (store.md 11, 12, 16; since-5.4.md 3.4). */
-import { bool, inert, int, long, START, string } from './config-entry.ts';
+import { bool, inert, int, LIVE, long, START, string } from './config-entry.ts';
 
 const DELAY = 'delayed messages are not built yet';
-const TRANSACTIONS = 'transactional messages are not built yet';
 const MS = { unit: 'ms' };
 
 export const delayEntries = [
@@ -45,11 +44,17 @@ export const delayEntries = [
 ] as const;
 
 export const transactionEntries = [
-  bool('rejectTransactionMessage', false, inert(TRANSACTIONS), 'Refuse half messages.', { important: true }),
-  long('transactionTimeOut', 6000, inert(TRANSACTIONS), 'After how long a half message is checked.', { unit: 'ms', important: true }),
-  int('transactionCheckMax', 15, inert(TRANSACTIONS), 'Checks before it is dropped.', { important: true }),
-  long('transactionCheckInterval', 30000, inert(TRANSACTIONS), 'Pause between checks.', { unit: 'ms', important: true }),
-  long('transactionMetricFlushInterval', 10000, inert(TRANSACTIONS), 'How often its counters are written.', MS),
-  int('transactionOpMsgMaxSize', 4096, inert(TRANSACTIONS), 'Largest op message.', { unit: 'bytes' }),
-  int('transactionOpBatchInterval', 3000, inert(TRANSACTIONS), 'How long op messages are collected.', MS),
+  bool('rejectTransactionMessage', false, LIVE, 'Refuse half messages.', { important: true }),
+  long('transactionTimeOut', 6000, LIVE, 'After how long a half message is checked.', { unit: 'ms', important: true }),
+  int('transactionCheckMax', 15, LIVE, 'Checks before it is dropped.', { important: true }),
+  long('transactionCheckInterval', 30000, START, 'Pause between checks.', { unit: 'ms', important: true }),
+  long('transactionMetricFlushInterval', 10000, START, 'How often its counters are written.', MS),
+  int('transactionOpMsgMaxSize', 4096, START, 'Largest op message.', { unit: 'bytes' }),
+  int(
+    'transactionOpBatchInterval',
+    3000,
+    inert('an op message is written in the turn of the end that it records'),
+    'How long op messages are collected.',
+    MS,
+  ),
 ] as const;

@@ -55,7 +55,8 @@ export class AppendRing {
   queueOffset = new Float64Array(INITIAL_ENTRIES);
   tagsCode = new Float64Array(INITIAL_ENTRIES);
   storeTimestamp = new Float64Array(INITIAL_ENTRIES);
-  deadlineMs = new Float64Array(INITIAL_ENTRIES);
+  /** Monotonic time of the append, for entries that wait for disk or replicas. */
+  waitsSinceMs = new Float64Array(INITIAL_ENTRIES);
   /** Where the values of UNIQ_KEY, KEYS and TAGS stand in the record's block (-1: none), and their lengths. */
   uniqueKeyAt = new Int32Array(INITIAL_ENTRIES);
   uniqueKeyLength = new Int32Array(INITIAL_ENTRIES);
@@ -103,7 +104,7 @@ export class AppendRing {
     this.queueOffset = move(this.queueOffset, new Float64Array(capacity));
     this.tagsCode = move(this.tagsCode, new Float64Array(capacity));
     this.storeTimestamp = move(this.storeTimestamp, new Float64Array(capacity));
-    this.deadlineMs = move(this.deadlineMs, new Float64Array(capacity));
+    this.waitsSinceMs = move(this.waitsSinceMs, new Float64Array(capacity));
     this.uniqueKeyAt = move(this.uniqueKeyAt, new Int32Array(capacity));
     this.uniqueKeyLength = move(this.uniqueKeyLength, new Int32Array(capacity));
     this.keysAt = move(this.keysAt, new Int32Array(capacity));

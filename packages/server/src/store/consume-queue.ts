@@ -237,22 +237,7 @@ export class ConsumeQueue {
 
   /** Drops the rows of records that start at `physicalOffset` or behind it. */
   truncateTo(physicalOffset: number): void {
-    let end = this.#end;
-    const view = this.#context.view;
-    const first = this.#files.segmentCount > 0 ? this.#files.minOffset : this.#tailStart;
-    for (let done = false; !done && end > first; ) {
-      const rows = Math.min(SCAN_ROWS, (end - first) / UNIT);
-      const count = this.readRows(end / UNIT - rows, rows, view);
-      done = true;
-      for (let place = count - 1; place >= 0; place--) {
-        // A row that a power failure took has no size; it goes with the rows behind it.
-        if (view.sizeBytes(place) > 0 && (view.isBlank(place) || view.physicalOffset(place) < physicalOffset)) {
-          break;
-        }
-        end -= UNIT;
-        done = place > 0;
-      }
-    }
+    const end = this.#positionOf(physicalOffset);
     if (end === this.#end) {
       return;
     }
@@ -445,6 +430,34 @@ export class ConsumeQueue {
       this.#files.writeNow(Buffer.alloc(UNIT), 0, UNIT, this.#end);
       this.#needsSync = true;
     }
+  }
+
+  /**
+   * Position of the first row of a record at or behind a physical offset, searched from the end. Blank rows right behind an
+   * earlier record stay before it: the queue offsets that they stand for were given away.
+   */
+  #positionOf(physicalOffset: number): number {
+    const view = this.#context.view;
+    const first = this.#files.segmentCount > 0 ? this.#files.minOffset : this.#tailStart;
+    let end = this.#end;
+    for (let from = end; from > first; ) {
+      const to = from;
+      from = Math.max(first, to - SCAN_ROWS * UNIT);
+      const count = this.readRows(from / UNIT, (to - from) / UNIT, view);
+      if (count < (to - from) / UNIT) {
+        // A file is missing: what is behind the hole cannot stay.
+        end = from + count * UNIT;
+      }
+      for (let place = count - 1; place >= 0; place--) {
+        // A row that a power failure took has no size; it goes with the rows behind it.
+        if (view.sizeBytes(place) <= 0 || (!view.isBlank(place) && view.physicalOffset(place) >= physicalOffset)) {
+          end = from + place * UNIT;
+        } else if (!view.isBlank(place)) {
+          return end;
+        }
+      }
+    }
+    return end;
   }
 
   #startsWithRow(position: number): boolean {

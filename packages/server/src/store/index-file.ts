@@ -363,6 +363,7 @@ export class IndexFile {
     if (this.nextEntry < end && this.nextEntry > FIRST_ENTRY) {
       this.endPhysicalOffset = readInt64(this.#entry(this.nextEntry - 1), 4);
       this.endTimestamp = storeTimestampAt(this.endPhysicalOffset);
+      this.#writeHeader();
     }
     return this.nextEntry < end;
   }

@@ -249,11 +249,20 @@ export class IndexStore {
 
   /**
    * Takes back the entries of records at and behind a physical offset: the CommitLog was cut there. `storeTimestampAt`
-   * answers the store time of a record that stays.
+   * answers the store time of a record that stays. No put may come before it resolves.
    */
-  truncateTo(physicalOffset: number, storeTimestampAt: (physicalOffset: number) => number): void {
+  async truncateTo(physicalOffset: number, storeTimestampAt: (physicalOffset: number) => number): Promise<void> {
+    const { checkpoint } = this.#parts;
+    const kept = this.#files.findLast((file) => file.endPhysicalOffset < physicalOffset);
+    const cutsDurable = this.#files.some((file) => file.endPhysicalOffset >= physicalOffset && file.isFull);
+    if (cutsDurable && checkpoint.indexMsgTimestamp > (kept?.endTimestamp ?? 0)) {
+      // A file is taken for whole as long as the checkpoint says so.
+      checkpoint.indexMsgTimestamp = kept?.endTimestamp ?? 0;
+      await checkpoint.flush();
+    }
     for (let last = this.#files.at(-1); last !== undefined && last.endPhysicalOffset >= physicalOffset; last = this.#files.at(-1)) {
       last.truncateTo(physicalOffset, storeTimestampAt);
+      this.#finishing = this.#finishing.filter((file) => file !== last || file.isFull);
       if (last.entryCount > 0) {
         break;
       }

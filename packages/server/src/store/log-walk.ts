@@ -8,6 +8,8 @@ import {
   MAGIC_BLANK,
   recordBodyStart,
   recordPhysicalOffsetAt,
+  recordPropertiesEnd,
+  recordPropertiesStart,
   recordSizeAt,
   recordStoreTimestampAt,
 } from '@perigee/core/message/record';
@@ -16,6 +18,8 @@ import type { SegmentFiles } from './segment-files.ts';
 
 /** Bytes read at once; grows to the largest record met. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
+/** What a disk writes whole or not at all. */
+const SECTOR_BYTES = 512;
 /** Shortest record. */
 const RECORD_BYTES_MIN = 91;
 /** Longest fixed part of a record (IPv6 hosts), up to and including BODYLEN. */
@@ -37,15 +41,20 @@ export type WalkStep =
   | { readonly kind: 'blank'; readonly physicalOffset: number; readonly size: number }
   | { readonly kind: 'bad'; readonly physicalOffset: number; readonly bad: BadRecord };
 
+export interface LogWalkOptions extends RecordCheckOptions {
+  /** Take a record for torn when zeros fill its properties from the start of a disk sector on (after an unclean exit). */
+  readonly checkTears?: boolean;
+}
+
 export class LogWalk {
   readonly #segments: SegmentFiles;
-  readonly #options: RecordCheckOptions;
+  readonly #options: LogWalkOptions;
   #window = Buffer.allocUnsafe(0);
   /** The window holds [windowStart, windowEnd) of the log, all of one file. */
   #windowStart = 0;
   #windowEnd = 0;
 
-  constructor(segments: SegmentFiles, options: RecordCheckOptions) {
+  constructor(segments: SegmentFiles, options: LogWalkOptions) {
     this.#segments = segments;
     this.#options = options;
   }
@@ -79,7 +88,29 @@ export class LogWalk {
     if (stated !== physicalOffset) {
       return badAt(physicalOffset, 'length', `PHYSICALOFFSET ${physicalOffset}`, stated);
     }
+    const tornAt = this.#options.checkTears === true ? this.#tornAt(at) : -1;
+    if (tornAt >= 0) {
+      const tear = this.#windowStart + tornAt;
+      const bad = { kind: 'bad', reason: 'truncated', at: tear, expected: 'properties', found: 'a sector of zeros' } as const;
+      return { kind: 'bad', physicalOffset, bad };
+    }
     return { kind: 'record', physicalOffset, size: check.size, bytes: this.#window, at };
+  }
+
+  /**
+   * Position in the window from which a sector of the properties was never written, -1 when all were. BODYCRC does not cover
+   * the properties, and a power failure may take the sector that holds them.
+   */
+  #tornAt(at: number): number {
+    const start = recordPropertiesStart(this.#window, at);
+    const end = recordPropertiesEnd(this.#window, at);
+    const first = start + ((SECTOR_BYTES - ((this.#windowStart + start) % SECTOR_BYTES)) % SECTOR_BYTES);
+    for (let sector = first; sector < end; sector += SECTOR_BYTES) {
+      if (lastNonZero(this.#window, sector, Math.min(end, sector + SECTOR_BYTES)) < 0) {
+        return sector;
+      }
+    }
+    return -1;
   }
 
   /** End of the file that holds a physical offset. */

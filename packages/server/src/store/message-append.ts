@@ -221,20 +221,12 @@ export class MessageAppend {
   #setWaits(slot: number): void {
     const ring = this.ring;
     const settings = this.#settings;
-    let state = 0;
-    let timeoutMs = 0;
-    if (this.#syncFlush) {
-      state = WAITS_DISK;
-      timeoutMs = settings.syncFlushTimeout;
-    }
+    let state = this.#syncFlush ? WAITS_DISK : 0;
     const replicas = replicaWait(slaveAcksNeeded(settings), true, this.#replicas);
     if (replicas === 'unavailable') state |= NO_REPLICA;
-    else if (replicas === 'wait') {
-      state |= WAITS_REPLICAS;
-      timeoutMs = Math.max(timeoutMs, settings.slaveTimeout);
-    }
+    else if (replicas === 'wait') state |= WAITS_REPLICAS;
     ring.state[slot] = state;
-    if (state !== 0) ring.deadlineMs[slot] = this.#parts.clock.monotonicMs() + timeoutMs;
+    if (state !== 0) ring.waitsSinceMs[slot] = this.#parts.clock.monotonicMs();
   }
 
   /** End of a turn: one write for all that was appended in it, then whoever can be answered is. */
@@ -353,15 +345,19 @@ export class MessageAppend {
   #settleOverdue(): void {
     const ring = this.ring;
     if (ring.settled === this.#seenWritten) return;
+    const { syncFlushTimeout, slaveTimeout } = this.#settings;
     const nowMs = this.#parts.clock.monotonicMs();
-    const { commitLog } = this.#parts;
+    const shortestMs = Math.min(syncFlushTimeout, slaveTimeout);
     for (let counter = ring.settled; counter < this.#seenWritten; counter++) {
       const slot = counter & ring.mask;
       const state = ring.state[slot] as number;
       if ((state & IS_SETTLED) !== 0) continue;
-      if ((ring.deadlineMs[slot] as number) > nowMs) break;
-      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > commitLog.flushedTo;
-      this.#settle(slot, disk ? FLUSH_DISK_TIMEOUT : FLUSH_SLAVE_TIMEOUT);
+      const waitedMs = nowMs - (ring.waitsSinceMs[slot] as number);
+      if (waitedMs < shortestMs) break;
+      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > this.#parts.commitLog.flushedTo;
+      // Each wait has its own limit (ha.md 1.4); a message that both are late for is told of the disk.
+      if (disk && waitedMs >= syncFlushTimeout) this.#settle(slot, FLUSH_DISK_TIMEOUT);
+      else if (!disk && waitedMs >= slaveTimeout) this.#settle(slot, FLUSH_SLAVE_TIMEOUT);
     }
     this.#advance();
     this.#parts.runTurn();

@@ -127,7 +127,7 @@ class Recovery {
   constructor(parts: RecoveryParts, options: RecoveryOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#walk = new LogWalk(parts.segments, options.check);
+    this.#walk = new LogWalk(parts.segments, { ...options.check, checkTears: !options.exitWasClean });
     this.#cuts = new CutStore(parts.disk, options.rootDirectory);
   }
 
@@ -140,7 +140,7 @@ class Recovery {
     const replayedFrom = this.#options.exitWasClean ? this.#cleanStart() : this.#uncleanStart();
     const validTo = await this.#replay(replayedFrom);
     queues.truncateTo(validTo);
-    index?.truncateTo(validTo, (physicalOffset) => this.#storeTimestampAt(physicalOffset));
+    await index?.truncateTo(validTo, (physicalOffset) => this.#storeTimestampAt(physicalOffset));
     queues.correctMinOffset(segments.minOffset);
     queues.flushNow();
     if (!this.#options.exitWasClean) {
@@ -164,8 +164,10 @@ class Recovery {
   }
 
   #refuseQueuesWithoutLog(): void {
-    const { queues, segments } = this.#parts;
-    if (segments.segmentCount === 0 && queues.maxPhysicalOffset() > 0) {
+    const { queues, segments, checkpoint } = this.#parts;
+    // A store that lost power before its first checkpoint may have lost the directory with the log.
+    const isYoung = !this.#options.exitWasClean && checkpoint.logicsPhysicalOffset === 0 && checkpoint.physicMsgTimestamp === 0;
+    if (segments.segmentCount === 0 && queues.maxPhysicalOffset() > 0 && !isYoung) {
       throw new StoreLoadError({
         path: `${this.#options.rootDirectory}/commitlog`,
         expected: `the CommitLog files up to ${queues.maxPhysicalOffset()} that the queues point to`,

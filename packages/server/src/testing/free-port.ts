@@ -12,7 +12,13 @@ export async function freePort(network: Network, random: Random, host: string, o
     const listeners: Listener[] = [];
     try {
       for (const offset of offsets) {
-        listeners.push(await network.listen({ host, port: port + offset }, (connection) => ({ onData() {}, onDrain() {}, onClose: () => connection.destroy() })));
+        listeners.push(
+          await network.listen({ host, port: port + offset }, (connection) => ({
+            onData() {},
+            onDrain() {},
+            onClose: () => connection.destroy(),
+          })),
+        );
       }
       return port;
     } catch (error) {

@@ -144,12 +144,12 @@ export class SendMessageHandler {
   };
 
   #send(view: RequestView, connection: RemotingConnection): Refusal | undefined {
-    const recent = this.#recent;
-    const known = recent !== undefined && view.equals(TOPIC, recent.bytes) ? recent : this.#topic(view);
-    if (!('queues' in known)) return known;
     const { settings, refusals } = this.#parts;
     if (settings.startAcceptSendRequestTimeStamp > 0 && this.#parts.nowMs() < settings.startAcceptSendRequestTimeStamp)
       return refusals.notYet(settings.startAcceptSendRequestTimeStamp);
+    const recent = this.#recent;
+    const known = recent !== undefined && view.equals(TOPIC, recent.bytes) ? recent : this.#topic(view);
+    if (!('queues' in known)) return known;
     if ((settings.brokerPermission & PERM_WRITE) === 0 && known.config.order) return refusals.brokerNotWritable();
     let queueId = view.integer(QUEUE_ID, -1);
     if (!(queueId < known.queueNumsMax)) return refusals.queueIllegal(queueId, known.config, connection.address);

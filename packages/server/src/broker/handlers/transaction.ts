@@ -1,0 +1,101 @@
+/** END_TRANSACTION (37) and RESUME_CHECK_HALF_MESSAGE (323): broker.md 16.2, 16.4. */
+
+import { encodeHost } from '@perigee/core/message/host';
+import { decodeOffsetMsgId } from '@perigee/core/message/message-id';
+import type { RequestOf } from '@perigee/core/protocol/command';
+import { TRANSACTION_COMMIT_TYPE, TRANSACTION_ROLLBACK_TYPE, type transactionCommands } from '@perigee/core/protocol/commands/transaction';
+import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { type Answer, done, type HandlerTable } from '@perigee/core/remoting/handler';
+import type { MessagePut, NotStored } from '../message-put.ts';
+import { HALF_TOPIC } from '../names.ts';
+import { immunityMs } from '../transaction/check-decision.ts';
+import { type HalfMessage, readHalfMessage, repeatedHalfMessage } from '../transaction/half-message.ts';
+import type { Transactions } from '../transaction/transactions.ts';
+
+export interface TransactionHandlerParts {
+  readonly transactions: Transactions;
+  readonly put: MessagePut;
+  readonly transactionTimeOut: () => number;
+  readonly nowMs: () => number;
+}
+
+type End = RequestOf<typeof transactionCommands.endTransaction>;
+
+function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Refusal {
+  return refusal({ slug, code, legacy, ...more });
+}
+
+/** Handlers of transactions. */
+export function transactionHandlers(parts: TransactionHandlerParts): HandlerTable<typeof transactionCommands> {
+  return {
+    endTransaction: async (header) => {
+      // "Unknown" is not answered: the check will ask again.
+      if (header.commitOrRollback !== TRANSACTION_COMMIT_TYPE && header.commitOrRollback !== TRANSACTION_ROLLBACK_TYPE) return undefined;
+      const half = findHalf(parts, header);
+      if ('code' in half) return half;
+      if (parts.transactions.hasEnded(half)) return done(undefined, 'the transaction had ended before; nothing was changed');
+      if (header.commitOrRollback === TRANSACTION_ROLLBACK_TYPE) {
+        parts.transactions.rollback(half);
+        return done();
+      }
+      const result = await parts.transactions.commit(half);
+      return result.state === 'stored' ? done() : notCommitted(result);
+    },
+
+    resumeCheckHalfMessage: async ({ msgId }) => {
+      const id = decodeOffsetMsgId(msgId);
+      const record = id === undefined ? undefined : parts.transactions.recordAt(id.physicalOffset);
+      const half = record === undefined ? undefined : readHalfMessage(record);
+      const failed = `Put message back to ${HALF_TOPIC} failed.`;
+      if (half === undefined)
+        return refuse('half-message-not-found', ResponseCode.SYSTEM_ERROR, failed, {
+          cause: 'the message id does not name a half message of this broker',
+        });
+      const result = await parts.put.put(repeatedHalfMessage(half, encodeHost(half.record.bornHost), { TRANSACTION_CHECK_TIMES: '0' }));
+      return result.state === 'stored' ? done() : refuse('half-message-not-stored', ResponseCode.SYSTEM_ERROR, failed);
+    },
+  };
+}
+
+/** The half message that an end is for, or why it is not (16.2, steps 3 to 5). */
+function findHalf(parts: TransactionHandlerParts, header: End): HalfMessage | Answer {
+  const record = parts.transactions.recordAt(header.commitLogOffset);
+  if (record === undefined)
+    return refuse('half-message-not-found', ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed', {
+      cause: `no record starts at physical offset ${header.commitLogOffset}`,
+    });
+  const half = readHalfMessage(record);
+  if (half === undefined)
+    return refuse('not-a-half-message', ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed', {
+      cause: `the message at physical offset ${header.commitLogOffset} is not a half message`,
+    });
+  const immunity = half.properties.get('CHECK_IMMUNITY_TIME_IN_SECONDS');
+  if (header.fromTransactionCheck !== true && immunity !== undefined) {
+    const timeoutMs = parts.transactionTimeOut();
+    const ageMs = parts.nowMs() - record.bornTimestampMs;
+    const allowedMs = Math.max(immunityMs(immunity, timeoutMs), timeoutMs);
+    if (ageMs > allowedMs)
+      return refuse('transaction-ended-too-late', ResponseCode.ILLEGAL_OPERATION, 'Check client immunity time exceeded', {
+        measured: `the message is ${ageMs} ms old, its immunity is ${allowedMs} ms`,
+        remedy: 'answer the check of the broker instead',
+      });
+  }
+  if (half.producerGroup !== header.producerGroup)
+    return refuse('producer-group-wrong', ResponseCode.SYSTEM_ERROR, 'The producer group wrong', {
+      measured: `the half message belongs to ${half.producerGroup ?? 'no group'}, the request to ${header.producerGroup}`,
+    });
+  if (record.queueOffset !== header.tranStateTableOffset)
+    return refuse('transaction-offset-wrong', ResponseCode.SYSTEM_ERROR, 'The transaction state table offset wrong', {
+      measured: `half queue offset ${record.queueOffset}, the request says ${header.tranStateTableOffset}`,
+    });
+  return half;
+}
+
+function notCommitted(result: NotStored): Answer {
+  if (result.state === 'refused') return result.refusal;
+  return refuse('commit-not-stored', ResponseCode.SERVICE_NOT_AVAILABLE, 'Service not available now.', {
+    cause: 'cause' in result.why ? result.why.cause : result.why.kind,
+    remedy: 'the message is kept as half message and checked again',
+  });
+}

@@ -1,0 +1,112 @@
+/** From a transactional send to a half message and back (broker.md 16.1, store.md 16). */
+import { parseProperties } from '@perigee/core/message/properties';
+import type { MessageRecord } from '@perigee/core/message/record-check';
+import { TRANSACTION_NOT, withTransactionType } from '@perigee/core/message/sys-flag';
+import { refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import type { SendDiversion } from '../handlers/send-message.ts';
+import type { NewMessage } from '../message-put.ts';
+import { HALF_TOPIC } from '../names.ts';
+
+/** Half messages of every topic stand in one queue. */
+export const HALF_QUEUE = 0;
+
+export interface HalfSettings {
+  readonly rejectTransactionMessage: boolean;
+  readonly brokerIP1: string;
+  readonly regionId: string;
+  readonly traceOn: boolean;
+}
+
+/** Sends with TRAN_MSG=true become half messages; `prepared` counts them by their real topic. */
+export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: string) => void): SendDiversion {
+  return (draft) => {
+    const { properties } = draft;
+    if (properties.get('TRAN_MSG')?.toLowerCase() !== 'true') return undefined;
+    // A retry that comes back with a delay is consumed again, not committed again (broker.md 6.1, step 13).
+    if (draft.reconsumeTimes > 0 && Number(properties.get('DELAY') ?? 0) > 0) return undefined;
+    if (settings.rejectTransactionMessage)
+      return refusal({
+        slug: 'transactions-rejected',
+        code: ResponseCode.NO_PERMISSION,
+        legacy: `the broker[${settings.brokerIP1}] sending transaction message is forbidden`,
+        cause: 'rejectTransactionMessage is true on this broker',
+        remedy: 'send to another broker, or set rejectTransactionMessage=false',
+        ext: { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) },
+      });
+    prepared(draft.topic);
+    const uniqueKey = properties.get('UNIQ_KEY');
+    if (uniqueKey !== undefined) properties.set('__transactionId__', uniqueKey);
+    properties.set('REAL_TOPIC', draft.topic);
+    properties.set('REAL_QID', String(draft.queueId));
+    draft.sysFlag = withTransactionType(draft.sysFlag, TRANSACTION_NOT);
+    draft.topic = HALF_TOPIC;
+    draft.queueId = HALF_QUEUE;
+    return undefined;
+  };
+}
+
+/** A half message that stands in the log. */
+export interface HalfMessage {
+  readonly record: MessageRecord;
+  readonly properties: Map<string, string>;
+  readonly realTopic: string;
+  readonly realQueueId: number;
+  readonly uniqueKey: string;
+  readonly producerGroup: string | undefined;
+}
+
+/** What a record of the half queue says; undefined when it is no half message. */
+export function readHalfMessage(record: MessageRecord): HalfMessage | undefined {
+  const properties = parseProperties(record.properties);
+  const realTopic = properties.get('REAL_TOPIC');
+  const realQueueId = Number(properties.get('REAL_QID') ?? Number.NaN);
+  if (record.topic !== HALF_TOPIC || realTopic === undefined || !Number.isInteger(realQueueId)) return undefined;
+  return {
+    record,
+    properties,
+    realTopic,
+    realQueueId,
+    uniqueKey: properties.get('UNIQ_KEY') ?? '',
+    producerGroup: properties.get('PGROUP'),
+  };
+}
+
+/** The message that a commit makes of a half message: REAL_TOPIC and REAL_QID are not stored (since-5.4.md 3.5). */
+export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: number): NewMessage {
+  const properties = new Map(half.properties);
+  properties.delete('REAL_TOPIC');
+  properties.delete('REAL_QID');
+  const { record } = half;
+  return {
+    topic: half.realTopic,
+    queueId: half.realQueueId,
+    sysFlag,
+    properties,
+    body: record.body,
+    flag: record.flag,
+    bornTimestampMs: record.bornTimestampMs,
+    bornHost,
+    reconsumeTimes: record.reconsumeTimes,
+    preparedTransactionOffset: record.physicalOffset,
+    waits: false,
+  };
+}
+
+/** A half message put again at the end of the half queue, with changed properties. */
+export function repeatedHalfMessage(half: HalfMessage, bornHost: Buffer, changes: Readonly<Record<string, string>>): NewMessage {
+  const { record } = half;
+  return {
+    topic: HALF_TOPIC,
+    queueId: HALF_QUEUE,
+    sysFlag: record.sysFlag,
+    properties: new Map([...half.properties, ...Object.entries(changes)]),
+    body: record.body,
+    flag: record.flag,
+    bornTimestampMs: record.bornTimestampMs,
+    bornHost,
+    reconsumeTimes: record.reconsumeTimes,
+    preparedTransactionOffset: record.preparedTransactionOffset,
+    waits: false,
+  };
+}

@@ -1,0 +1,73 @@
+/** Transactions as a part of the broker: diversion of sends, requests, check. */
+import { PERM_READ, PERM_WRITE } from '@perigee/core/protocol/bodies/topic-config';
+import { transactionCommands } from '@perigee/core/protocol/commands/transaction';
+import { bindHandlers } from '@perigee/core/remoting/handler';
+import type { BrokerParts } from '../broker-parts.ts';
+import type { BrokerService } from '../broker-service.ts';
+import type { SendDiversion } from '../handlers/send-message.ts';
+import { transactionHandlers } from '../handlers/transaction.ts';
+import type { MessagePut } from '../message-put.ts';
+import type { ConfigText } from '../table-file.ts';
+import { type HalfSettings, halfMessageDiversion } from './half-message.ts';
+import { TransactionMetrics } from './transaction-metrics.ts';
+import { type TransactionSettings, Transactions } from './transactions.ts';
+
+export interface TransactionServiceParts {
+  readonly broker: BrokerParts;
+  readonly put: MessagePut;
+  readonly storeHost: Buffer;
+  readonly settings: TransactionSettings & HalfSettings & { readonly transactionMetricFlushInterval: number };
+  /** `config/transactionMetrics`. */
+  readonly metricsFile: ConfigText;
+}
+
+export class TransactionService implements BrokerService {
+  readonly transactions: Transactions;
+  readonly diversion: SendDiversion;
+  readonly #parts: TransactionServiceParts;
+  readonly #metrics: TransactionMetrics;
+
+  constructor(parts: TransactionServiceParts) {
+    const { broker, put, storeHost, settings } = parts;
+    this.#parts = parts;
+    const metrics = new TransactionMetrics(broker.platform, parts.metricsFile, settings.transactionMetricFlushInterval);
+    this.#metrics = metrics;
+    this.diversion = halfMessageDiversion(settings, (topic) => metrics.add(topic, 1));
+    this.transactions = new Transactions({
+      platform: broker.platform,
+      settings,
+      store: broker.store,
+      put,
+      offsets: broker.offsets,
+      storeHost,
+      producer: (group) => broker.producers.availableChannel(group),
+      createTopic: (topic) => {
+        broker.topics.createInternal({ topic, queueNums: 1, perm: PERM_READ | PERM_WRITE, topicSysFlag: 0, order: undefined });
+      },
+      ended: (topic) => metrics.add(topic, -1),
+    });
+  }
+
+  handlers(): ReturnType<BrokerService['handlers']> {
+    const { put, settings, broker } = this.#parts;
+    return bindHandlers(
+      transactionCommands,
+      transactionHandlers({
+        transactions: this.transactions,
+        put,
+        transactionTimeOut: () => settings.transactionTimeOut,
+        nowMs: () => broker.platform.clock.wallMs(),
+      }),
+    );
+  }
+
+  start(): void {
+    this.#metrics.start();
+    this.transactions.start();
+  }
+
+  async stop(): Promise<void> {
+    this.transactions.stop();
+    await this.#metrics.stop();
+  }
+}
