@@ -39,6 +39,7 @@ import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
 import { RegistrationLoop } from './registration-loop.ts';
 import { refuseNotBuilt } from './send-diversion.ts';
+import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
@@ -70,6 +71,7 @@ export class Broker {
   readonly #link: RemotingClient;
   readonly #registration: RegistrationLoop;
   readonly #housekeeping: HousekeepingLoop;
+  readonly #retry: RetryService;
   readonly #transactions: TransactionService;
   readonly #services: readonly BrokerService[];
   readonly #send: SendMessageHandler;
@@ -127,7 +129,8 @@ export class Broker {
       settings: config,
       metricsFile: this.#configFile('transactionMetrics'),
     });
-    this.#services = [this.#transactions];
+    this.#retry = new RetryService({ broker: this.parts, put: this.put, storeHost, settings: config });
+    this.#services = [this.#retry, this.#transactions];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
@@ -163,7 +166,7 @@ export class Broker {
         storeHost,
         ext,
         () => this.store.queries.diskUse(),
-        () => this.store.notWritable?.cause ?? '',
+        () => this.store.notWritable,
       ),
       refusals,
       topic: (name) => topics.topic(name),
@@ -179,7 +182,7 @@ export class Broker {
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
-      diversions: [this.#transactions.diversion, refuseNotBuilt(refusals)],
+      diversions: [this.#retry.diversion, this.#transactions.diversion, refuseNotBuilt(refusals)],
     });
   }
 
@@ -315,7 +318,10 @@ export class Broker {
     await this.#housekeeping.stop();
     await topics.settled();
     await groups.settled();
-    await this.store.close();
-    await this.#link.stop();
+    try {
+      await this.store.close();
+    } finally {
+      await this.#link.stop();
+    }
   }
 }

@@ -57,6 +57,15 @@ export class LockTable {
     return lock === undefined || this.#expired(lock, this.#clock.monotonicMs()) ? undefined : lock.clientId;
   }
 
+  /** True while any client of the group holds any lock: the group consumes in order. */
+  isHeld(group: string): boolean {
+    const locks = this.#groups.get(group);
+    if (locks === undefined) return false;
+    const nowMs = this.#clock.monotonicMs();
+    for (const lock of locks.values()) if (!this.#expired(lock, nowMs)) return true;
+    return false;
+  }
+
   /** Forgets expired locks, so that groups that went away take no memory. */
   removeExpired(): void {
     const nowMs = this.#clock.monotonicMs();

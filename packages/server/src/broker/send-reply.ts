@@ -17,6 +17,7 @@ import {
   type PutStatus,
   SLAVE_NOT_AVAILABLE,
 } from '../store/append-ring.ts';
+import type { NotWritable } from '../store/message-store.ts';
 
 const CODES: Readonly<Record<number, number>> = {
   [FLUSH_DISK_TIMEOUT]: ResponseCode.FLUSH_DISK_TIMEOUT,
@@ -67,12 +68,18 @@ export interface DivertedReply {
   readonly recallHandle: string | undefined;
 }
 
+function notStoredRemedy(failure: NotWritable | undefined): string {
+  if (failure?.isShutdown === true) return 'send to another broker, or again when this one is back';
+  if (failure === undefined || failure.isDiskFull) return 'free space on the partition of storePathRootDir; sends go on by themselves when there is room';
+  return 'repair or replace the disk, then restart the broker';
+}
+
 export class SendReply implements AppendSink {
   readonly #storeHost: Buffer;
   readonly #ext: Readonly<Record<string, string>>;
   readonly #head: Buffer;
   readonly #diskUse: () => { commitLog: number; consumeQueue: number };
-  readonly #failureCause: () => string;
+  readonly #notWritable: () => NotWritable | undefined;
   readonly #queueId = Buffer.from('","queueId":"');
   readonly #queueOffset = Buffer.from('","queueOffset":"');
   readonly #transactionId = Buffer.from('","transactionId":"');
@@ -84,12 +91,12 @@ export class SendReply implements AppendSink {
     storeHost: Buffer,
     ext: Readonly<Record<string, string>>,
     diskUse: () => { commitLog: number; consumeQueue: number },
-    failureCause: () => string,
+    notWritable: () => NotWritable | undefined,
   ) {
     this.#storeHost = storeHost;
     this.#ext = ext;
     this.#diskUse = diskUse;
-    this.#failureCause = failureCause;
+    this.#notWritable = notWritable;
     const region = JSON.stringify(ext).slice(1, -1);
     this.#head = Buffer.from(`,"extFields":{${region},"msgId":"`);
   }
@@ -197,13 +204,14 @@ export class SendReply implements AppendSink {
   /** The disk did not take the message. */
   notStored(): ReturnType<typeof refusal> {
     const use = this.#diskUse();
+    const failure = this.#notWritable();
     const ratio = (value: number): string => value.toFixed(2).padStart(5);
     return refusal({
       slug: 'store-not-writable',
       code: ResponseCode.SERVICE_NOT_AVAILABLE,
       legacy: `service not available now. It may be caused by one of the following reasons: the broker's disk is full [CL: ${ratio(use.commitLog)} CQ: ${ratio(use.consumeQueue)} INDEX: ${ratio(use.consumeQueue)}], messages are put to the slave, message store has been shut down, etc.`,
-      cause: this.#failureCause(),
-      remedy: 'free space on the partition of storePathRootDir; sends go on by themselves when there is room',
+      cause: failure?.cause ?? '',
+      remedy: notStoredRemedy(failure),
       ext: this.#ext,
     });
   }

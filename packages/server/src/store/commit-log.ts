@@ -41,6 +41,7 @@ export class CommitLog {
   #slowWritesLeft = 0;
   #writing = false;
   #syncing: Promise<void> | undefined;
+  #syncFailure: Error | undefined;
 
   constructor(clock: Clock, log: Log, segments: SegmentFiles) {
     this.#clock = clock;
@@ -161,7 +162,11 @@ export class CommitLog {
     } else if (this.#slowWritesLeft > 0) this.#slowWritesLeft--;
   }
 
-  /** Takes back what was appended at and behind `physicalOffset`, which the page cache refused. */
+  /**
+   * Takes back what was appended at and behind `physicalOffset`, which the page cache refused. It may have taken a part:
+   * what is left of that must not be there when the log has grown over its beginning, or recovery would find the rest.
+   * Throws the disk's error when the bytes cannot be removed; the log then ends there all the same.
+   */
   rollBackTo(physicalOffset: number): void {
     this.#tail.truncate(physicalOffset);
     this.#cache.truncate(physicalOffset);
@@ -170,6 +175,7 @@ export class CommitLog {
     this.#segmentEnd = this.segments.has(physicalOffset)
       ? physicalOffset - (physicalOffset % this.segments.segmentBytes) + this.segments.segmentBytes
       : physicalOffset;
+    this.segments.clearBehindNow(physicalOffset);
   }
 
   /** True while a sync is under way. */
@@ -182,8 +188,17 @@ export class CommitLog {
     return this.writtenTo - this.flushedTo >= DIRTY_BYTES_MAX;
   }
 
-  /** Makes everything written so far durable; one sync at a time. Rejects with the disk's error. */
+  /** Why nothing more will be durable in this process; undefined as long as every sync has succeeded. */
+  get syncFailure(): Error | undefined {
+    return this.#syncFailure;
+  }
+
+  /**
+   * Makes everything written so far durable; one sync at a time. Rejects with the disk's error, and for ever after: the
+   * kernel gives pages up that it could not write and calls them clean, so that the next sync would succeed without them.
+   */
   sync(): Promise<void> {
+    if (this.#syncFailure !== undefined) return Promise.reject(this.#syncFailure);
     this.#syncing ??= this.#sync();
     return this.#syncing;
   }
@@ -195,6 +210,9 @@ export class CommitLog {
         await this.segments.sync(this.flushedTo, to);
         this.flushedTo = Math.max(this.flushedTo, to);
       }
+    } catch (error) {
+      this.#syncFailure = error as Error;
+      throw error;
     } finally {
       this.#syncing = undefined;
     }

@@ -68,6 +68,8 @@ export class ConsumeQueueFlushLoop {
   #unsynced = new Set<ConsumeQueue>();
   /** What the last whole round made durable but the log has not reached yet. */
   #ahead: DispatchedTo | undefined;
+  /** A sync failed: the kernel may have given rows up, so what is durable from here on is not known. */
+  #syncFailed = false;
   #flushing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #cancels: Cancel[] = [];
@@ -145,10 +147,12 @@ export class ConsumeQueueFlushLoop {
       for (let first = 0; first < queues.length; first += SYNCS_AT_ONCE) {
         await Promise.all(queues.slice(first, first + SYNCS_AT_ONCE).map((queue) => this.#syncQueue(queue)));
       }
+      await this.#parts.table.syncNames();
       for (const queue of [...this.#parts.table.batchQueues()]) {
         await queue.sync();
       }
     } catch (error) {
+      this.#syncFailed = true;
       for (const queue of queues) {
         this.#unsynced.add(queue);
       }
@@ -163,7 +167,7 @@ export class ConsumeQueueFlushLoop {
   async #moveCheckpoint(): Promise<void> {
     const { checkpoint, logSyncedTo } = this.#parts;
     const ahead = this.#ahead;
-    if (ahead === undefined || (logSyncedTo !== undefined && logSyncedTo() <= ahead.physicalOffset)) {
+    if (ahead === undefined || this.#syncFailed || (logSyncedTo !== undefined && logSyncedTo() <= ahead.physicalOffset)) {
       return;
     }
     this.#ahead = undefined;

@@ -35,6 +35,8 @@ export class ConsumeQueueTable {
   readonly #topics = new Map<string, Map<number, ConsumeQueue>>();
   readonly #batchTopics = new Map<string, Map<number, BatchConsumeQueue>>();
   readonly #ext = new Map<string, ConsumeQueueExt>();
+  /** Directories whose entries a dead process may have made without {@link syncNames}. */
+  readonly #unsyncedDirectories = new Set<string>();
   /** Queues with rows that are only in memory. */
   #dirty: ConsumeQueue[] = [];
 
@@ -81,6 +83,9 @@ export class ConsumeQueueTable {
   recover(exitWasClean: boolean): void {
     for (const queue of this.all()) {
       queue.recover(exitWasClean);
+    }
+    if (!exitWasClean) {
+      this.#distrustNames();
     }
   }
 
@@ -210,8 +215,17 @@ export class ConsumeQueueTable {
     return bytes;
   }
 
+  /** Makes the directories of the queues durable; part of every round that moves the checkpoint. */
+  async syncNames(): Promise<void> {
+    for (const directory of [...this.#unsyncedDirectories]) {
+      await this.#options.disk.syncDirectory(directory);
+      this.#unsyncedDirectories.delete(directory);
+    }
+  }
+
   /** Makes everything flushed durable, one queue after the other. */
   async sync(): Promise<void> {
+    await this.syncNames();
     for (const queue of [...this.all()]) {
       await queue.sync();
     }
@@ -233,6 +247,7 @@ export class ConsumeQueueTable {
     }
     for (const kind of ['consumequeue', 'batchconsumequeue', 'consumequeue_ext']) {
       if (!this.#topics.has(topic) && !this.#batchTopics.has(topic)) {
+        this.#unsyncedDirectories.delete(`${this.#options.rootDirectory}/${kind}/${topic}`);
         await this.#options.disk.removeTree(`${this.#options.rootDirectory}/${kind}/${topic}`);
       }
     }
@@ -244,6 +259,20 @@ export class ConsumeQueueTable {
     }
     for (const ext of this.#ext.values()) {
       ext.closeNow();
+    }
+  }
+
+  #distrustNames(): void {
+    const { disk, rootDirectory } = this.#options;
+    this.#unsyncedDirectories.add(rootDirectory);
+    for (const kind of ['consumequeue', 'batchconsumequeue']) {
+      if (disk.statNow(`${rootDirectory}/${kind}`) !== undefined) {
+        this.#unsyncedDirectories.add(`${rootDirectory}/${kind}`);
+      }
+    }
+    for (const queue of this.all()) {
+      const kind = queue instanceof ConsumeQueue ? 'consumequeue' : 'batchconsumequeue';
+      this.#unsyncedDirectories.add(`${rootDirectory}/${kind}/${queue.topic}`);
     }
   }
 

@@ -14,7 +14,7 @@ import type { StoreCheckpoint } from './checkpoint.ts';
 import { IndexFile, type IndexShape, indexKeyHash } from './index-file.ts';
 import { localTime, timeName } from './local-time.ts';
 import type { OpenFiles } from './open-files.ts';
-import { missingParents } from './segment-files.ts';
+import { missingParents, parentOf } from './segment-files.ts';
 import type { IndexType } from './store-view.ts';
 
 const NAME_PATTERN = /^\d{1,18}$/;
@@ -125,6 +125,7 @@ export class IndexStore {
     }
     if (!exitWasClean && this.#files.length > 0) {
       this.#unsyncedDirectories.add(this.#options.directory);
+      this.#unsyncedDirectories.add(parentOf(this.#options.directory));
     }
     if (!exitWasClean && (last !== undefined || firstUnsure >= 0)) {
       this.#needsReplay = { physicalOffset: Math.max(0, this.#doneTo), keysDone: this.#keysDone };

@@ -60,8 +60,10 @@ export interface AppendParts {
   readonly notWritable: () => string | undefined;
   /** Everything up to this store time (ms) is on the device. */
   readonly synced: (storeTimestamp: number) => void;
-  /** The disk refused a write or sync; the message store decides what that means for later appends. */
+  /** The disk refused a write; the message store decides what that means for later appends. */
   readonly diskFailed: (error: Error) => void;
+  /** The disk refused a sync: what was written may never reach the device. */
+  readonly syncFailed: (error: Error) => void;
   /** `count` messages were answered; the oldest of them was appended at `since` (wall ms). */
   readonly answered: (count: number, since: number) => void;
   /** Called after bytes reached the page cache. */
@@ -317,7 +319,7 @@ export class MessageAppend {
   /** Starts a sync unless one is under way; the next one follows as long as anybody waits for the device. */
   sync(): void {
     const { commitLog } = this.#parts;
-    if (commitLog.syncing || commitLog.flushedTo === commitLog.writtenTo) return;
+    if (commitLog.syncing || commitLog.syncFailure !== undefined || commitLog.flushedTo === commitLog.writtenTo) return;
     const storeTimestamp = this.#lastWrittenTimestamp;
     commitLog.sync().then(
       () => {
@@ -326,7 +328,10 @@ export class MessageAppend {
         if (this.#syncFlush || commitLog.isDirty) this.sync();
         this.#parts.runTurn();
       },
-      (error: unknown) => this.#parts.diskFailed(error as Error),
+      (error: unknown) => {
+        this.#parts.syncFailed(error as Error);
+        this.#settleOverdue();
+      },
     );
   }
 
@@ -347,16 +352,18 @@ export class MessageAppend {
     if (ring.settled === this.#seenWritten) return;
     const { syncFlushTimeout, slaveTimeout } = this.#settings;
     const nowMs = this.#parts.clock.monotonicMs();
-    const shortestMs = Math.min(syncFlushTimeout, slaveTimeout);
+    const { flushedTo, syncFailure } = this.#parts.commitLog;
+    const neverSynced = syncFailure !== undefined;
+    const shortestMs = neverSynced ? 0 : Math.min(syncFlushTimeout, slaveTimeout);
     for (let counter = ring.settled; counter < this.#seenWritten; counter++) {
       const slot = counter & ring.mask;
       const state = ring.state[slot] as number;
       if ((state & IS_SETTLED) !== 0) continue;
       const waitedMs = nowMs - (ring.waitsSinceMs[slot] as number);
       if (waitedMs < shortestMs) break;
-      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > this.#parts.commitLog.flushedTo;
+      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > flushedTo;
       // Each wait has its own limit (ha.md 1.4); a message that both are late for is told of the disk.
-      if (disk && waitedMs >= syncFlushTimeout) this.#settle(slot, FLUSH_DISK_TIMEOUT);
+      if (disk && (neverSynced || waitedMs >= syncFlushTimeout)) this.#settle(slot, FLUSH_DISK_TIMEOUT);
       else if (!disk && waitedMs >= slaveTimeout) this.#settle(slot, FLUSH_SLAVE_TIMEOUT);
     }
     this.#advance();
@@ -366,18 +373,22 @@ export class MessageAppend {
   /** The page cache refused bytes: nothing of the group from there on was stored, so nobody is told it was. */
   #writeFailed(error: Error): void {
     const ring = this.ring;
-    const { commitLog } = this.#parts;
+    const { commitLog, diskFailed } = this.#parts;
     this.#afterWrite();
     const first = this.#seenWritten;
-    if (first < ring.head) commitLog.rollBackTo(ring.physicalOffset[first & ring.mask] as number);
-    else commitLog.rollBackTo(commitLog.writtenTo);
     for (let counter = ring.head - 1; counter >= first; counter--) {
       const slot = counter & ring.mask;
       const queue = ring.queue[slot]!;
       queue.nextQueueOffset = Math.min(queue.nextQueueOffset, ring.queueOffset[slot] as number);
     }
+    diskFailed(error);
+    try {
+      commitLog.rollBackTo(first < ring.head ? (ring.physicalOffset[first & ring.mask] as number) : commitLog.writtenTo);
+    } catch (clearError) {
+      diskFailed(clearError as Error);
+    }
+    // The senders are told last: their answer names the cause.
     for (let counter = first; counter < ring.head; counter++) this.#settle(counter & ring.mask, PUT_FAILED);
     ring.head = first;
-    this.#parts.diskFailed(error);
   }
 }

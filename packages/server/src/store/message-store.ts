@@ -103,6 +103,8 @@ export class MessageStore implements LogSource {
   readonly #storeQueues = new Map<string, (StoreQueue | undefined)[]>();
   readonly #appendListeners: (() => void)[] = [];
   #notWritable: NotWritable | undefined;
+  /** The disk failed otherwise than for lack of room. */
+  #mustCheck = false;
   #cancels: Cancel[] = [];
   #bootedCleanly = true;
   #isOpen = false;
@@ -148,6 +150,7 @@ export class MessageStore implements LogSource {
         runTurn: parts.runTurn,
         notWritable: () => this.#notWritable?.cause,
         diskFailed: (error) => this.#diskFailed(error),
+        syncFailed: (error) => this.#fail(error, false),
         answered: (count, since) => parts.answered(count, since),
         written: () => this.#written(),
         synced: (storeTimestamp) => {
@@ -165,6 +168,7 @@ export class MessageStore implements LogSource {
         table: this.queues,
         checkpoint: this.checkpoint,
         dispatchedTo: () => this.#dispatchedTo(),
+        logSyncedTo: () => this.commitLog.flushedTo,
         diskFailed: (error) => this.#diskFailed(error),
       },
       { flushPeriodMs: config.flushIntervalConsumeQueue, syncPeriodMs: config.flushConsumeQueueThoroughInterval },
@@ -307,7 +311,13 @@ export class MessageStore implements LogSource {
 
   #diskFailed(error: Error): void {
     const code = (error as { code?: string }).code;
-    const isDiskFull = code === 'ENOSPC' || code === 'EDQUOT';
+    this.#fail(error, code === 'ENOSPC' || code === 'EDQUOT');
+  }
+
+  /** `isDiskFull`: nothing but room is missing. Otherwise the files are checked by the next start, as after a crash. */
+  #fail(error: Error, isDiskFull: boolean): void {
+    if (!isDiskFull) this.#mustCheck = true;
+    else if (this.#mustCheck) return;
     this.setNotWritable({
       cause: isDiskFull ? `the disk is full (${error.message})` : `the disk failed (${error.message}); a restart checks the files`,
       isDiskFull,
@@ -402,11 +412,18 @@ export class MessageStore implements LogSource {
     ];
   }
 
-  /** Makes everything durable and leaves the directory as after a clean exit. No append may follow. */
+  /**
+   * Makes everything durable and leaves the directory as after a clean exit. No append may follow. Rejects with the disk's
+   * error when it could not; all is closed then too, and the next start checks the files as after a crash.
+   */
   async close(): Promise<void> {
-    if (this.#isOpen) await this.#closeFiles();
+    const wasOpen = this.#isOpen;
     this.#isOpen = false;
-    this.#lock.release();
+    try {
+      if (wasOpen) await this.#closeFiles();
+    } finally {
+      this.#lock.release();
+    }
   }
 
   async #closeFiles(): Promise<void> {
@@ -415,15 +432,18 @@ export class MessageStore implements LogSource {
     this.#flushLoop.stop();
     this.index.stop();
     this.append.stop();
-    await this.append.drain();
-    await this.#flushLoop.sync();
-    await this.queues.sync();
-    await this.index.flush();
-    await this.checkpoint.flush();
-    this.commitLog.segments.closeNow();
-    this.queues.closeNow();
-    this.index.closeNow();
-    this.checkpoint.closeNow();
-    await this.#abort.remove();
+    try {
+      await this.append.drain();
+      await this.#flushLoop.sync();
+      await this.queues.sync();
+      await this.index.flush();
+      await this.checkpoint.flush();
+    } finally {
+      this.commitLog.segments.closeNow();
+      this.queues.closeNow();
+      this.index.closeNow();
+      this.checkpoint.closeNow();
+    }
+    if (!this.#mustCheck) await this.#abort.remove();
   }
 }

@@ -145,7 +145,7 @@ class Recovery {
     queues.flushNow();
     if (!this.#options.exitWasClean) {
       // What a dead process left is in the page cache at best; from here on it counts as durable.
-      segments.distrustNames();
+      segments.distrustNames(true);
       await segments.sync(replayedFrom, validTo + 1);
     }
     return {

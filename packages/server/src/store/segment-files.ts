@@ -250,11 +250,14 @@ export class SegmentFiles {
 
   /**
    * After an unclean exit: the names of the files may not be on the device yet, whatever process made them. The next
-   * {@link sync} sees to it.
+   * {@link sync} sees to it. With `parents` also those of the directories.
    */
-  distrustNames(): void {
-    for (const segment of this.#segments) {
-      this.#unsyncedDirectories.add(segment.directory);
+  distrustNames(parents = false): void {
+    for (const { directory } of this.#segments) {
+      this.#unsyncedDirectories.add(directory);
+      if (parents) {
+        this.#unsyncedDirectories.add(parentOf(directory));
+      }
     }
   }
 
@@ -302,6 +305,19 @@ export class SegmentFiles {
       this.#openFiles.retire(last.handle);
       this.#disk.removeNow(last.handle.path);
       this.#unsyncedDirectories.add(last.directory);
+    }
+  }
+
+  /** Makes every byte at and behind `offset` a hole again: what a refused write left there. Throws the disk's error. */
+  clearBehindNow(offset: number): void {
+    for (const segment of this.#segments) {
+      const end = segment.startOffset + this.segmentBytes;
+      if (end <= offset) {
+        continue;
+      }
+      const file = this.#openFiles.nowOf(segment.handle);
+      file.truncateNow(Math.max(0, offset - segment.startOffset));
+      file.truncateNow(this.segmentBytes);
     }
   }
 
@@ -475,8 +491,13 @@ export class SegmentFiles {
 export function missingParents(disk: Disk, directory: string): string[] {
   const parents: string[] = [];
   for (let path = directory; path !== '.' && path !== '/' && disk.statNow(path) === undefined; path = parents.at(-1) as string) {
-    const slash = path.lastIndexOf('/');
-    parents.push(slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash));
+    parents.push(parentOf(path));
   }
   return parents;
+}
+
+/** The directory that holds a path. */
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash);
 }

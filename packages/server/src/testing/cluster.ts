@@ -105,8 +105,11 @@ export class Cluster<P extends ProcessPlatform = ProcessPlatform> {
     if (running === undefined) return;
     if (role === 'broker') this.#broker = undefined;
     else this.#namesrv = undefined;
-    await this.world.run(running.stop());
-    this.world.crash(role);
+    try {
+      await this.world.run(running.stop());
+    } finally {
+      this.world.crash(role);
+    }
   }
 
   /** Starts a role again on the same disk and port, after a clean stop if it runs. `settings` change the broker's. */
