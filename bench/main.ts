@@ -26,6 +26,7 @@ const USAGE = `npm run bench -- [options]
   --apache       also Apache RocketMQ ${APACHE_VERSION}: needs a JDK and Maven; 4 GB heap, 15 s of load before each row
   --floor        also the C floor: needs gcc
   --long         also ten minutes over 1,000 topics
+  --memory-seconds N, --long-seconds N   other lengths of these two rows (120, 600)
   --dir DIR      where the data go (${tmpdir()})
   --json FILE    all figures as JSON`;
 const APACHE_WARM_UP_MS = 15_000;
@@ -38,6 +39,8 @@ interface Options {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly rounds: number;
+  readonly memorySeconds: number;
+  readonly longSeconds: number;
   readonly apache: boolean;
   readonly floor: boolean;
   readonly dir: string;
@@ -65,6 +68,8 @@ function readOptions(): Options {
       apache: { type: 'boolean', default: false },
       floor: { type: 'boolean', default: false },
       long: { type: 'boolean', default: false },
+      'memory-seconds': { type: 'string', default: '120' },
+      'long-seconds': { type: 'string', default: '600' },
       dir: { type: 'string', default: tmpdir() },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -83,6 +88,8 @@ function readOptions(): Options {
     seconds: number('seconds', values.seconds, SECONDS_MAX),
     warmUpSeconds: number('warm-up', values['warm-up'], SECONDS_MAX),
     rounds: number('rounds', values.rounds, ROUNDS_MAX),
+    memorySeconds: number('memory-seconds', values['memory-seconds'], SECONDS_MAX),
+    longSeconds: number('long-seconds', values['long-seconds'], SECONDS_MAX),
     apache: values.apache,
     floor: values.floor,
     dir: values.dir,
@@ -149,8 +156,8 @@ async function measureAll(options: Options, context: BenchContext, figures: Figu
       if (memoryMib !== undefined) figures.memoryAfterRows.push({ peer, round, mib: memoryMib });
     }
   }
-  if (options.rows.has('memory')) figures.memory.push(await measureFullRate(context));
-  if (options.rows.has('long')) figures.memory.push(await measureManyQueues(context));
+  if (options.rows.has('memory')) figures.memory.push(await measureFullRate(context, options.memorySeconds * 1000));
+  if (options.rows.has('long')) figures.memory.push(await measureManyQueues(context, options.longSeconds * 1000));
 }
 
 function show(figures: Figures): void {
@@ -162,7 +169,7 @@ function show(figures: Figures): void {
   if (figures.diskLoopPerSecond !== undefined) {
     sections.push(`write + fdatasync of one record, one after the other: ${Math.round(figures.diskLoopPerSecond)} per second`);
   }
-  for (const peer of figures.peers) {
+  for (const peer of figures.peers.filter((name) => name !== 'floor')) {
     const mib = figures.memoryAfterRows.filter((after) => after.peer === peer).map((after) => Math.round(after.mib));
     if (mib.length > 0) sections.push(`anonymous memory of ${peer} after its ASYNC_FLUSH rows: ${mib.join(', ')} MiB`);
   }

@@ -9,6 +9,7 @@ import type { StartFigures } from './start-time.ts';
 const START_MS_GOAL = 500;
 const IDLE_MIB_GOAL = 100;
 const LOAD_MIB_GOAL = 300;
+const NOTE_CHARS_MAX = 80;
 
 /** The middle of the rounds, figure by figure. */
 export interface MedianRow {
@@ -57,6 +58,9 @@ export function medians(measurements: readonly Measurement[]): MedianRow[] {
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const twoPlaces = (value: number): string => value.toFixed(2);
 
+/** Remarks are long; the JSON has them whole. */
+const shorten = (note: string): string => (note.length > NOTE_CHARS_MAX ? `${note.slice(0, NOTE_CHARS_MAX)}…` : note);
+
 /** Columns of equal width; the first two to the left, figures to the right. */
 export function table(head: readonly string[], body: readonly (readonly string[])[], leftColumns: number): string {
   const widths = head.map((title, column) => Math.max(title.length, ...body.map((cells) => (cells[column] ?? '').length)));
@@ -86,7 +90,7 @@ export function loadTable(rows: readonly MedianRow[]): string {
     twoPlaces(row.serverCpuSeconds),
     whole.format(row.messagesPerCpuSecond),
     `${(row.generatorShare * 100).toFixed(0)} %`,
-    row.notes.join('; '),
+    shorten(row.notes.join('; ')),
   ]);
   return table(head, body, 2);
 }
@@ -138,9 +142,9 @@ export function startTable(starts: readonly StartFigures[]): string {
 }
 
 export function memoryTable(figures: readonly MemoryFigures[]): string {
-  const titles = { memory: 'two minutes at full rate', long: 'ten minutes, 20 k msg/s, 1,000 topics × 8 queues' };
-  const body = figures.map(({ row, load, endMib, highestMib }) => [
-    titles[row],
+  const titles = { memory: 'at full rate', long: 'at 20 k msg/s over 1,000 topics × 8 queues' };
+  const body = figures.map(({ row, seconds, load, endMib, highestMib }) => [
+    `${seconds} s ${titles[row]}`,
     whole.format(load.rate),
     twoPlaces(load.p99Ms),
     whole.format(endMib),

@@ -29,7 +29,7 @@ interface Seen {
 }
 
 suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_000 }, () => {
-  const dir = process.env.KEEP ?? temporaryFolder();
+  const dir = temporaryFolder();
   const storeDir = join(dir, 'store');
   let namesrv: PerigeeServer;
   let driver: DriverSession;
@@ -76,12 +76,14 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
     }
   };
 
-  /** More messages, some of them consumed, so that every stop has something new behind it. */
-  const write = async (count: number): Promise<void> => {
-    const sent = await command(driver, ['produce', bulk, String(count), `bulk-${written}`]);
+  /** More messages, so that every stop has something new behind it. Committed offsets reach the file within seconds only. */
+  const write = async (count: number, andConsume: boolean): Promise<void> => {
+    await command(driver, ['produce', bulk, String(count), `bulk-${written}`]);
     written += count;
-    await command(driver, ['consume', bulk, group, String(count), '20000']);
-    seen = await look(seen.messages.length + sent.length);
+    if (andConsume) {
+      await command(driver, ['consume', bulk, group, '1', '20000']);
+    }
+    seen = await look(seen.messages.length + count);
   };
 
   before(async () => {
@@ -102,7 +104,7 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
     await command(driver, ['topic', bulk, '4']);
     const config = JSON.parse(readFileSync(join(storeDir, 'config', 'topics.json'), 'utf8')) as { topicConfigTable: object };
     topics = Object.keys(config.topicConfigTable).filter((name) => name.includes('it-') || name === bulk);
-    await write(600);
+    await write(600, true);
     assert.ok(topics.length > cases.length);
     assert.ok(readdirSync(join(storeDir, 'commitlog')).length > 2);
     assert.ok(readdirSync(join(storeDir, 'consumequeue', bulk, '0')).length > 1);
@@ -117,7 +119,7 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
   });
 
   test('Perigee serves what Apache 5.5.0 wrote and stopped cleanly on', async () => {
-    await write(100);
+    await write(100, true);
     await broker.stop();
     await startOurs();
     await expectSame();
@@ -125,12 +127,7 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
   });
 
   test('Apache 5.5.0 serves it all after kill -9 of Perigee', async () => {
-    await write(100);
-    await until('the offsets are in the file', () => {
-      const table = JSON.parse(readFileSync(join(storeDir, 'config', 'consumerOffset.json'), 'utf8')).offsetTable;
-      const stored = Object.values(table[`${bulk}@${group}`] as Record<string, number>).reduce((sum, offset) => sum + offset, 0);
-      return stored === seen.offsets.reduce((sum, line) => sum + (line.queueOffset ?? 0), 0);
-    });
+    await write(100, false);
     await broker.kill();
     assert.ok(readdirSync(storeDir).includes('abort'));
     await startApache('5.5.0');
@@ -148,7 +145,7 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
 
   test('Apache 5.3.3 serves it all after another clean stop of Perigee', async () => {
     const count = 50;
-    await write(count);
+    await write(count, true);
     assert.equal(await (broker as PerigeeServer).stop(), 0, (broker as PerigeeServer).said());
     await startApache('5.3.3');
     await expectSame();

@@ -80,6 +80,10 @@ export class BrokerClient {
     });
   }
 
+  async createGroup(groupName: string): Promise<void> {
+    await this.ask(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, Buffer.from(JSON.stringify({ groupName })));
+  }
+
   /** Sends one message, or several as a batch. Resolves with where each was stored; rejects when it was refused or is not known to be stored. */
   async send({ topic, queueId }: SendTarget, messages: readonly TestMessage[]): Promise<StoredAt[]> {
     const [first] = messages;
@@ -98,7 +102,11 @@ export class BrokerClient {
       batch,
     });
     const items = messages.map((message): BatchInput => ({ flag: 0, body: message.body, properties: Buffer.from(propertiesOf(message)) }));
-    const answer = await this.request(batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2, ext, batch ? encodeBatch(items) : first.body);
+    const answer = await this.request(
+      batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2,
+      ext,
+      batch ? encodeBatch(items) : first.body,
+    );
     assert.ok(STORED.has(answer.code), `a send to ${topic} was refused (${answer.code}): ${answer.remark}`);
     const ids = (answer.ext['msgId'] ?? '').split(',');
     assert.equal(ids.length, messages.length, answer.ext['msgId']);
@@ -151,12 +159,22 @@ export class BrokerClient {
   }
 
   async commitOffset(group: string, { topic, queueId }: SendTarget, queueOffset: number): Promise<void> {
-    await this.ask(RequestCode.UPDATE_CONSUMER_OFFSET, { consumerGroup: group, topic, queueId: String(queueId), commitOffset: String(queueOffset) });
+    await this.ask(RequestCode.UPDATE_CONSUMER_OFFSET, {
+      consumerGroup: group,
+      topic,
+      queueId: String(queueId),
+      commitOffset: String(queueOffset),
+    });
   }
 
   /** The committed position; -1 when there is none. */
   async committedOffset(group: string, { topic, queueId }: SendTarget): Promise<number> {
-    const answer = await this.request(RequestCode.QUERY_CONSUMER_OFFSET, { consumerGroup: group, topic, queueId: String(queueId), setZeroIfNotFound: 'false' });
+    const answer = await this.request(RequestCode.QUERY_CONSUMER_OFFSET, {
+      consumerGroup: group,
+      topic,
+      queueId: String(queueId),
+      setZeroIfNotFound: 'false',
+    });
     return answer.code === ResponseCode.SUCCESS ? Number(answer.ext['offset']) : -1;
   }
 }

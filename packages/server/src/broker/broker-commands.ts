@@ -9,6 +9,7 @@ import { offsetCommands } from '@perigee/core/protocol/commands/offset';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { queryCommands } from '@perigee/core/protocol/commands/query';
 import { relayCommands } from '@perigee/core/protocol/commands/relay';
+import { replyCommands } from '@perigee/core/protocol/commands/reply';
 import { retryCommands } from '@perigee/core/protocol/commands/retry';
 import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { statsCommands } from '@perigee/core/protocol/commands/stats';
@@ -44,6 +45,7 @@ export const tableCommands = {
 export const brokerCommands = {
   ...tableCommands,
   ...haCommands,
+  ...replyCommands,
   ...retryCommands,
   ...transactionCommands,
   sendMessage,

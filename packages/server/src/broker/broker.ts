@@ -39,6 +39,7 @@ import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
 import { RegistrationLoop } from './registration-loop.ts';
 import { refuseNotBuilt } from './send-diversion.ts';
+import { ReplyService } from './reply/reply-service.ts';
 import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
@@ -130,9 +131,11 @@ export class Broker {
       metricsFile: this.#configFile('transactionMetrics'),
     });
     this.#retry = new RetryService({ broker: this.parts, put: this.put, storeHost, settings: config });
-    this.#services = [this.#retry, this.#transactions];
+    const reply = new ReplyService({ broker: this.parts, put: this.put, storeHost, settings: config });
+    this.#services = [reply, this.#retry, this.#transactions];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
+    this.store.append.attachTopics(topics);
     this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
     this.#housekeeping = new HousekeepingLoop(platform, this.parts);
     this.#send = this.#sendHandler(storeHost, options.zoneOffsetMinutes ?? 0);

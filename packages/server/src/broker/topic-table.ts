@@ -142,6 +142,8 @@ export class TopicTable {
   readonly #systemNames: Set<string>;
   readonly #changeListeners: ((topic: Topic) => void)[] = [];
   readonly #removeListeners: ((topic: Topic) => void)[] = [];
+  readonly #unwritten = new Set<string>();
+  readonly #writtenListeners: (() => void)[] = [];
   #version: DataVersion;
 
   constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: TopicSettings, file: ConfigText) {
@@ -201,6 +203,16 @@ export class TopicTable {
   /** Resolves when all changes are in the file; with the error when writing failed. */
   settled(): Promise<Error | undefined> {
     return this.#file.settled();
+  }
+
+  /** Topics created since the file was last written: a message in one of them would be lost with the process. */
+  get unwritten(): ReadonlySet<string> {
+    return this.#unwritten;
+  }
+
+  /** `listener` hears when topics have left {@link unwritten}: they are in the file, or writing it failed (which is logged). */
+  onWritten(listener: () => void): void {
+    this.#writtenListeners.push(listener);
   }
 
   /** UPDATE_AND_CREATE_TOPIC: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. */
@@ -331,10 +343,28 @@ export class TopicTable {
 
   /** Stores a changed or new topic, raises the version, has it written and registered. */
   #store(config: TopicConfig): Topic {
+    const isNew = !this.#topics.has(config.topicName);
     const topic = this.#put(config);
     this.bumpVersion();
+    if (isNew) this.#awaitWritten(config.topicName);
     for (const listener of this.#changeListeners) listener(topic);
     return topic;
+  }
+
+  #awaitWritten(name: string): void {
+    this.#unwritten.add(name);
+    if (this.#unwritten.size > 1) return;
+    // After the write of this turn's changes has begun: topics created together are written together.
+    this.#clock.atTurnEnd(() => void this.#writeAll());
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#unwritten.size > 0) {
+      const names = [...this.#unwritten];
+      await this.#file.settled();
+      for (const name of names) this.#unwritten.delete(name);
+      for (const listener of this.#writtenListeners) listener();
+    }
   }
 
   #put(config: TopicConfig): Topic {

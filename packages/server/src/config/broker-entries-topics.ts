@@ -23,7 +23,7 @@ export const topicEntries = [
   bool('enableMixedMessageType', false, LIVE, 'Allow topics with message.type MIXED.'),
   bool('clearRetryTopicWhenDeleteTopic', true, LIVE, 'Delete the pop retry topics with their topic.'),
   bool('asyncSendEnable', true, inert('every send is asynchronous'), 'Answer sends when the store is done, without holding a thread.'),
-  bool('storeReplyMessageEnable', true, inert('request-reply is not built yet'), 'Store reply messages.'),
+  bool('storeReplyMessageEnable', true, LIVE, 'Store reply messages.'),
   bool('rejectPullConsumerEnable', false, LIVE, 'Answer consumer-list requests of pull consumers with an error.'),
   bool('enableSplitMetadata', true, LIVE, 'Answer large topic and group tables page by page.'),
   int('splitMetadataSize', 2000, inert("a page has 2000 entries, as Apache's default"), 'Entries per page.'),

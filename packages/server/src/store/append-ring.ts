@@ -30,6 +30,8 @@ export const WAITS_DISK = 1;
 export const WAITS_REPLICAS = 2;
 export const NO_REPLICA = 4;
 export const IS_SETTLED = 8;
+/** The settings of its topic are not on disk yet: after a crash nobody could read the message. */
+export const WAITS_TOPIC = 16;
 
 const INITIAL_ENTRIES = 4096;
 /** Unfinished appends of one broker; at 100 B each the arrays then take some 100 MB. More are refused as busy. */

@@ -272,6 +272,9 @@ export class IndexStore {
     const last = this.#files.at(-1);
     this.#doneTo = Math.min(this.#doneTo, last?.endPhysicalOffset ?? -1);
     this.#keysDone = Number.POSITIVE_INFINITY;
+    // Entries and files that come back after a power failure would pass for those of the records that take their place.
+    await last?.sync();
+    await this.#syncDirectories();
   }
 
   /** Brings new entries into the page cache (off the turn); answers how many bytes. Throws what the disk throws. */
@@ -424,6 +427,7 @@ export class IndexStore {
     this.#files = this.#files.filter((other) => other !== file);
     this.#finishing = this.#finishing.filter((other) => other !== file);
     file.removeNow(this.#parts.disk);
+    this.#unsyncedDirectories.add(this.#options.directory);
   }
 
   async #syncDirectories(): Promise<void> {

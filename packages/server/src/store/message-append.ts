@@ -19,6 +19,7 @@ import {
   SLAVE_NOT_AVAILABLE,
   WAITS_DISK,
   WAITS_REPLICAS,
+  WAITS_TOPIC,
 } from './append-ring.ts';
 import type { CommitLog } from './commit-log.ts';
 import { type ReplicaAckSettings, type ReplicaAcks, replicaWait, slaveAcksNeeded } from './replica-acks.ts';
@@ -70,12 +71,23 @@ export interface AppendParts {
   readonly written: () => void;
 }
 
+/** Topics that were created and whose settings are still being written. A message is not acknowledged before its topic is. */
+export interface TopicWrites {
+  readonly unwritten: ReadonlySet<string>;
+  /** Runs `listener` whenever topics left `unwritten`. */
+  onWritten(listener: () => void): void;
+}
+
+const ALL_WRITTEN: ReadonlySet<string> = new Set();
+const WAITS = WAITS_DISK | WAITS_REPLICAS | WAITS_TOPIC;
+
 export class MessageAppend {
   readonly ring = new AppendRing();
   readonly #parts: AppendParts;
   /** Read at each use: values may change while the broker runs. */
   readonly #settings: AppendSettings;
   #replicas: ReplicaAcks | undefined;
+  #unwrittenTopics = ALL_WRITTEN;
   /** Entries below have been looked at after their page-cache write. */
   #seenWritten = 0;
   #lastWrittenTimestamp = 0;
@@ -96,6 +108,15 @@ export class MessageAppend {
     replicas.onAdvance(() => {
       this.#advance();
       this.#parts.scheduleTurn();
+    });
+  }
+
+  /** From now on a message of a new topic waits until the topic's settings are on disk. */
+  attachTopics(topics: TopicWrites): void {
+    this.#unwrittenTopics = topics.unwritten;
+    topics.onWritten(() => {
+      this.#advance();
+      this.#parts.runTurn();
     });
   }
 
@@ -220,10 +241,15 @@ export class MessageAppend {
     if (input.waits) this.#setWaits(slot);
   }
 
+  #isTopicUnwritten(slot: number): boolean {
+    return this.#unwrittenTopics.size > 0 && this.#unwrittenTopics.has(this.ring.queue[slot]!.topic);
+  }
+
   #setWaits(slot: number): void {
     const ring = this.ring;
     const settings = this.#settings;
     let state = this.#syncFlush ? WAITS_DISK : 0;
+    if (this.#isTopicUnwritten(slot)) state |= WAITS_TOPIC;
     const replicas = replicaWait(slaveAcksNeeded(settings), true, this.#replicas);
     if (replicas === 'unavailable') state |= NO_REPLICA;
     else if (replicas === 'wait') state |= WAITS_REPLICAS;
@@ -268,7 +294,7 @@ export class MessageAppend {
       const slot = counter & ring.mask;
       if (visibleAtOnce) this.#parts.dispatch(ring, slot);
       const state = ring.state[slot] as number;
-      if ((state & (WAITS_DISK | WAITS_REPLICAS)) === 0) this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
+      if ((state & WAITS) === 0) this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
     }
     if (counter > this.#seenWritten) this.#lastWrittenTimestamp = ring.storeTimestamp[(counter - 1) & ring.mask] as number;
     this.#seenWritten = counter;
@@ -306,6 +332,7 @@ export class MessageAppend {
       if ((state & IS_SETTLED) === 0) {
         const end = ring.endOf(ring.settled);
         if ((state & WAITS_DISK) !== 0 && end > commitLog.flushedTo) break;
+        if ((state & WAITS_TOPIC) !== 0 && this.#isTopicUnwritten(slot)) break;
         if ((state & WAITS_REPLICAS) !== 0 && (replicas?.ackedCount(end) ?? 0) < acksNeeded) break;
         this.#settle(slot, (state & NO_REPLICA) === 0 ? PUT_OK : SLAVE_NOT_AVAILABLE);
       }
@@ -361,7 +388,8 @@ export class MessageAppend {
       if ((state & IS_SETTLED) !== 0) continue;
       const waitedMs = nowMs - (ring.waitsSinceMs[slot] as number);
       if (waitedMs < shortestMs) break;
-      const disk = (state & WAITS_DISK) !== 0 && ring.endOf(counter) > flushedTo;
+      const topic = (state & WAITS_TOPIC) !== 0 && this.#isTopicUnwritten(slot);
+      const disk = topic || ((state & WAITS_DISK) !== 0 && ring.endOf(counter) > flushedTo);
       // Each wait has its own limit (ha.md 1.4); a message that both are late for is told of the disk.
       if (disk && (neverSynced || waitedMs >= syncFlushTimeout)) this.#settle(slot, FLUSH_DISK_TIMEOUT);
       else if (!disk && waitedMs >= slaveTimeout) this.#settle(slot, FLUSH_SLAVE_TIMEOUT);

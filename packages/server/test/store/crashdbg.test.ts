@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { BLANK_BYTES, encodeBlank, encodeRecord, recordSize, recordSource } from '@perigee/core/message/record';
 import { SimRandom } from '@perigee/core/platform/sim/sim-random';
 import { type SimWorld, simWorld } from '@perigee/core/platform/sim/sim-platform';
+import { indexKeyHash } from '../../src/store/index-file.ts'; import { javaStringHash } from '@perigee/core/kit/java-hash';
 import { AbortFile } from '../../src/store/abort-file.ts';
 import { ConsumeQueueFlushLoop } from '../../src/store/consume-queue-flush.ts';
 import { loadParts, recoverParts, type StoreParts } from './golden-case.ts';
@@ -121,17 +122,16 @@ async function start(world: SimWorld): Promise<{ parts: StoreParts; end: number;
   await world.run(disk.syncDirectory('.'));
   const parts = loadParts(world.node('n'), 'store', SETTINGS);
   const report = await recoverParts(parts, SETTINGS);
-  (globalThis as any).rep=report;
   return { parts, end: report.validTo, clean: report.exitWasClean };
 }
 
 function assertWhole(parts: StoreParts, written: readonly Written[], label: string): void {
   for (const each of written) {
     const row = parts.queues.get('T', each.queueId)?.rowAt(each.queueOffset);
-    if (row?.physicalOffset!==each.physicalOffset) { const q:any=parts.queues.get('T',each.queueId)!; const o=[]; for(let i=0;i<q.maxQueueOffset;i++) o.push(JSON.stringify(q.rowAt(i),(k,v)=>typeof v==='bigint'?Number(v):v)); console.log(each, row, q.minQueueOffset, q.maxQueueOffset, o, parts.checkpoint.logicsPhysicalOffset, (globalThis as any).rep,  written.filter(x=>x.queueId===each.queueId).map(x=>[x.queueOffset,x.physicalOffset]).join(' '), parts.platform.log.lines.filter(l=>l.level!=='info')) }
     assert.equal(row?.physicalOffset, each.physicalOffset, `${label}: row of ${each.key}`);
     const query = { indexType: 'K', matchesMax: 64, beginTimestampMs: 0, endTimestampMs: Number.MAX_SAFE_INTEGER } as const;
     const found = parts.index.query({ topic: 'T', key: each.key, ...query });
+    if (process.env.DBG && found.length===0) { const {disk}=parts.platform; const ff=(parts.index as any).debugFiles(); console.log(each, parts.index.resumeFrom, disk.listNow('store/index').map(x=>x.name), parts.checkpoint); for (const f of ff) { console.log({...f}, f.isFull, f.memoryBytes); console.log(f.dump().filter((x:any)=>x[0]===indexKeyHash(javaStringHash('T#'+each.key)))); console.log(JSON.stringify(f.dump())) } }
     assert.equal(found.filter((offset) => offset === each.physicalOffset).length, 1, `${label}: key ${each.key}`);
   }
 }

@@ -1,7 +1,8 @@
 /** Sending messages (remoting.md 7.1). The long and the short form declare the same fields in the same order. */
 import { bool, command, int, long, str } from '../command.ts';
 
-const longForm = {
+/** Field names in full (10, 324). */
+export const longForm = {
   producerGroup: str('group of the sender'),
   topic: str('target topic'),
   defaultTopic: str('template topic for auto-creation, TBW102'),
@@ -18,7 +19,7 @@ const longForm = {
   brokerName: str('name of the broker addressed').as('bname').optional(),
 };
 
-const response = {
+export const sendResponse = {
   msgId: str('offset message id; comma-joined for a batch'),
   queueId: int('queue it was stored in'),
   queueOffset: long('queue offset, of the first message of a batch'),
@@ -34,12 +35,13 @@ export const sendMessage = command({
   to: 'broker',
   doc: 'Stores a message; long field names.',
   request: longForm,
-  response,
+  response: sendResponse,
   requestBody: 'message body',
   access: 'PUB topic (to %RETRY%group: SUB group)',
 });
 
-const shortForm = {
+/** The same with one-letter names (310, 320, 325). */
+export const shortForm = {
   producerGroup: longForm.producerGroup.as('a'),
   topic: longForm.topic.as('b'),
   defaultTopic: longForm.defaultTopic.as('c'),
@@ -63,7 +65,7 @@ export const sendMessageV2 = command({
   to: 'broker',
   doc: 'Stores a message; one-letter field names.',
   request: shortForm,
-  response,
+  response: sendResponse,
   requestBody: 'message body',
   access: 'PUB topic (to %RETRY%group: SUB group)',
 });
@@ -75,7 +77,7 @@ export const sendBatchMessage = command({
   to: 'broker',
   doc: 'Stores several messages of one queue; one-letter field names.',
   request: shortForm,
-  response,
+  response: sendResponse,
   requestBody: 'messages as remoting.md 10.4',
   access: 'PUB topic',
 });

@@ -5,7 +5,6 @@
  */
 import { type Role, type UnsupportedCommand, unsupported } from '../command.ts';
 
-const NOT_BUILT_REQUEST_REPLY = 'request-reply messages are not built yet';
 const NOT_BUILT_TIMER = 'delayed and timer messages are not built yet';
 const NOT_BUILT_POP = 'pop consumption is not built yet';
 const NOT_BUILT_LITE = 'lite topics are not built yet';
@@ -28,9 +27,6 @@ const ACK_BY_OTHER_CODE = 'Apache RocketMQ defines this code and never uses it; 
 const RAFT_INTERNAL = 'this is an entry in the log of a JRaft controller, not a request between processes';
 
 export const unsupportedCommands: readonly UnsupportedCommand[] = [
-  unsupported(324, 'SEND_REPLY_MESSAGE', 'broker', NOT_BUILT_REQUEST_REPLY),
-  unsupported(325, 'SEND_REPLY_MESSAGE_V2', 'broker', NOT_BUILT_REQUEST_REPLY),
-  unsupported(326, 'PUSH_REPLY_MESSAGE_TO_CLIENT', 'client', NOT_BUILT_REQUEST_REPLY),
   unsupported(45, 'GET_ALL_DELAY_OFFSET', 'broker', NOT_BUILT_TIMER),
   unsupported(60, 'GET_TIMER_CHECK_POINT', 'broker', NOT_BUILT_TIMER),
   unsupported(61, 'GET_TIMER_METRICS', 'broker', NOT_BUILT_TIMER),

@@ -1,0 +1,152 @@
+/**
+ * Request–reply (broker.md 20): a consumer's reply is pushed to the client that asked, over the connection of any producer
+ * group of that client, and kept in the reply topic.
+ */
+import { encodeHost } from '@perigee/core/message/host';
+import { encodeOffsetMsgId } from '@perigee/core/message/message-id';
+import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
+import { type RequestOf, writeHeader } from '@perigee/core/protocol/command';
+import { pushReplyMessageToClient, replyCommands } from '@perigee/core/protocol/commands/reply';
+import { refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { type Answer, bindHandlers, type IncomingRequest } from '@perigee/core/remoting/handler';
+import type { BrokerParts } from '../broker-parts.ts';
+import type { BrokerService } from '../broker-service.ts';
+import type { MessagePut } from '../message-put.ts';
+import { topicNameProblem } from '../names.ts';
+
+/** How long the requesting client may take to take its reply. */
+const PUSH_TIMEOUT_MS = 10_000;
+
+export interface ReplySettings {
+  readonly brokerIP1: string;
+  readonly brokerClusterName: string;
+  readonly regionId: string;
+  readonly traceOn: boolean;
+  readonly storeReplyMessageEnable: boolean;
+  readonly listenPort: number;
+}
+
+export interface ReplyParts {
+  readonly broker: BrokerParts;
+  readonly put: MessagePut;
+  readonly storeHost: Buffer;
+  readonly settings: ReplySettings;
+}
+
+type Reply = RequestOf<typeof replyCommands.sendReplyMessage>;
+
+export class ReplyService implements BrokerService {
+  readonly #parts: ReplyParts;
+
+  constructor(parts: ReplyParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {}
+
+  stop(): void {}
+
+  handlers(): ReturnType<BrokerService['handlers']> {
+    const reply = (header: Reply, request: IncomingRequest): Promise<Answer> => this.#reply(header, request);
+    return bindHandlers(replyCommands, { sendReplyMessage: reply, sendReplyMessageV2: reply });
+  }
+
+  async #reply(header: Reply, request: IncomingRequest): Promise<Answer> {
+    const { broker, settings } = this.#parts;
+    const ext = { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) };
+    const problem = topicNameProblem(header.topic);
+    if (problem !== undefined) return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem, ext });
+    if (broker.topics.topic(header.topic) === undefined)
+      return refusal({
+        slug: 'topic-not-exist',
+        code: ResponseCode.TOPIC_NOT_EXIST,
+        legacy: `topic[${header.topic}] not exist, apply first please!`,
+        cause: `replies go to ${settings.brokerClusterName}_REPLY_TOPIC`,
+        ext,
+      });
+    const properties = parseProperties(header.properties ?? '');
+    properties.set('MSG_REGION', settings.regionId);
+    properties.set('TRACE_ON', String(settings.traceOn));
+    const [failure, stored] = await Promise.all([this.#push(header, request, properties), this.#store(header, request, properties)]);
+    const answer = { ...ext, ...stored };
+    return failure === undefined
+      ? { code: ResponseCode.SUCCESS, ext: answer }
+      : refusal({ slug: 'reply-not-delivered', code: ResponseCode.SYSTEM_ERROR, ...failure, ext: answer });
+  }
+
+  /** Hands the reply to the client; answers what went wrong. */
+  async #push(
+    header: Reply,
+    request: IncomingRequest,
+    properties: ReadonlyMap<string, string>,
+  ): Promise<{ legacy: string; cause?: string; remedy?: string } | undefined> {
+    const { broker, settings } = this.#parts;
+    const clientId = properties.get('REPLY_TO_CLIENT');
+    if (clientId === undefined)
+      return { legacy: 'reply message properties[REPLY_TO_CLIENT] is null', remedy: 'make the reply with MessageUtil.createReplyMessage' };
+    const channel = broker.producers.channelOfClient(clientId);
+    if (channel === undefined)
+      return {
+        legacy: `push reply message fail, channel of <${clientId}> not found.`,
+        cause: 'no producer with that client id is connected to this broker',
+        remedy: 'the requesting producer may have stopped, or its heartbeat goes to another broker',
+      };
+    const nowMs = broker.platform.clock.wallMs();
+    try {
+      const answer = await channel.peer.request(
+        {
+          code: pushReplyMessageToClient.code,
+          ext: writeHeader(pushReplyMessageToClient.request, {
+            producerGroup: header.producerGroup,
+            topic: header.topic,
+            defaultTopic: header.defaultTopic,
+            defaultTopicQueueNums: header.defaultTopicQueueNums,
+            queueId: header.queueId,
+            sysFlag: header.sysFlag,
+            bornTimestamp: header.bornTimestamp,
+            flag: header.flag,
+            properties: encodeProperties([...properties, ['PUSH_REPLY_TIME', String(nowMs)]]),
+            reconsumeTimes: header.reconsumeTimes ?? 0,
+            unitMode: header.unitMode ?? false,
+            bornHost: request.peer.address,
+            storeHost: `${settings.brokerIP1}:${settings.listenPort}`,
+            storeTimestamp: nowMs,
+          }),
+          body: request.body,
+        },
+        PUSH_TIMEOUT_MS,
+      );
+      if (answer.code === ResponseCode.SUCCESS) return undefined;
+      return { legacy: `push reply message to ${clientId}fail.`, cause: `the client answered code ${answer.code}: ${answer.remark ?? ''}` };
+    } catch (error) {
+      return { legacy: `push reply message to ${clientId}fail.`, cause: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Keeps the reply in its topic; failures are only logged (broker.md 20). */
+  async #store(header: Reply, request: IncomingRequest, properties: ReadonlyMap<string, string>): Promise<Record<string, string>> {
+    const { broker, put, settings, storeHost } = this.#parts;
+    const queueId = header.queueId < 0 ? 0 : header.queueId;
+    const notStored = { msgId: '0', queueId: String(queueId), queueOffset: '0' };
+    const topic = broker.topics.topic(header.topic);
+    if (!settings.storeReplyMessageEnable || topic === undefined || queueId >= Math.max(topic.writeQueueNums, topic.readQueueNums)) return notStored;
+    const result = await put.put({
+      topic: header.topic,
+      queueId,
+      sysFlag: header.sysFlag,
+      properties: new Map([...properties, ['CLUSTER', settings.brokerClusterName]]),
+      body: request.body,
+      flag: header.flag,
+      bornTimestampMs: header.bornTimestamp,
+      bornHost: encodeHost(request.peer.remote),
+      reconsumeTimes: header.reconsumeTimes ?? 0,
+      preparedTransactionOffset: 0,
+      waits: false,
+    });
+    if (result.state === 'stored')
+      return { msgId: encodeOffsetMsgId(storeHost, result.physicalOffset), queueId: String(queueId), queueOffset: String(result.queueOffset) };
+    broker.platform.log.warn('a reply could not be kept', { topic: header.topic, state: result.state });
+    return notStored;
+  }
+}
