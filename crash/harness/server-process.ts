@@ -30,7 +30,7 @@ export interface StartOptions {
 /** A folder below the system's temporary one, and how to remove it. */
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'perigee-process-'));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => process.env['KEEP'] ?? rmSync(path, { recursive: true, force: true }) };
 }
 
 export class ServerProcess {
@@ -81,7 +81,7 @@ export class ServerProcess {
     for (;;) {
       const match = pattern.exec(this[stream]);
       if (match !== null) return match;
-      if (this.#hasExited) throw new Error(`the process ended before it printed ${pattern}\n${this.output}`);
+      if (this.#hasExited) throw new Error(`the process ended (${JSON.stringify(await this.exited)}) before it printed ${pattern}\n${this.output}`);
       if (performance.now() > endMs) throw new Error(`nothing like ${pattern} within ${READY_WAIT_MS} ms\n${this.output}`);
       await this.#moreOutput(endMs - performance.now());
     }

@@ -35,7 +35,13 @@ async function runHere(invokedAs, argv) {
   module.enableCompileCache();
   setTimeout(() => module.flushCompileCache(), CACHE_FLUSH_DELAY_MS).unref();
   const { main } = await import(entry.href);
+  let ended = false;
+  // Node leaves without a word when nothing is left that could happen; a server that waits then has a defect.
+  process.once('beforeExit', () => {
+    if (!ended) refuse(`${invokedAs}: ended in the middle of its work, which is a defect; please report it with what was printed before.`);
+  });
   const exitCode = await main(argv, invokedAs);
+  ended = true;
   if (typeof exitCode === 'number') process.exitCode = exitCode;
 }
 

@@ -166,7 +166,7 @@ export function propertyValueEnd(buffer: Buffer, valueStart: number, end: number
 }
 
 /** Longest name that a {@link PropertyScanner} can be asked for. */
-const SCANNED_NAME_BYTES_MAX = 63;
+export const SCANNED_NAME_BYTES_MAX = 255;
 
 /**
  * Finds the values of a fixed set of properties in one pass over the text, without allocation. One scanner is reused for

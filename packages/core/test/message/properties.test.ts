@@ -93,7 +93,7 @@ test('deleting takes every segment of the name and leaves the others as they wer
 
 test('a scanner refuses a name that it has no room for', () => {
   assert.throws(() => new PropertyScanner(['']), RangeError);
-  assert.throws(() => new PropertyScanner(['x'.repeat(64)]), RangeError);
+  assert.throws(() => new PropertyScanner(['x'.repeat(256)]), RangeError);
 });
 
 test('the properties of golden records are those that Apache read', async () => {

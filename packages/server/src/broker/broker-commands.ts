@@ -6,6 +6,7 @@ import { groupCommands } from '@perigee/core/protocol/commands/group';
 import { haCommands } from '@perigee/core/protocol/commands/ha';
 import { lockCommands } from '@perigee/core/protocol/commands/lock';
 import { offsetCommands } from '@perigee/core/protocol/commands/offset';
+import { positionCommands } from '@perigee/core/protocol/commands/position';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { queryCommands } from '@perigee/core/protocol/commands/query';
 import { relayCommands } from '@perigee/core/protocol/commands/relay';
@@ -23,6 +24,7 @@ import { clientHandlers } from './handlers/client.ts';
 import { groupHandlers } from './handlers/group.ts';
 import { lockHandlers } from './handlers/lock.ts';
 import { offsetHandlers } from './handlers/offset.ts';
+import { positionHandlers } from './handlers/position.ts';
 import { queryHandlers } from './handlers/query.ts';
 import { relayHandlers } from './handlers/relay.ts';
 import { statsHandlers } from './handlers/stats.ts';
@@ -39,6 +41,7 @@ export const tableCommands = {
   ...brokerAdminCommands,
   ...statsCommands,
   ...relayCommands,
+  ...positionCommands,
 } as const;
 
 /** All commands that a broker serves: the tables', sends, pulls and replication. */
@@ -67,6 +70,7 @@ export function tableHandlers(broker: BrokerParts): HandlerTable<typeof tableCom
     ...brokerAdminHandlers(broker),
     ...statsHandlers(broker),
     ...relayHandlers(broker),
+    ...positionHandlers(broker),
   };
 }
 

@@ -21,6 +21,8 @@ export interface BrokerSettings
     ConsumerTableConfig,
     RegistrationSettings {
   readonly rejectPullConsumerEnable: boolean;
+  readonly useServerSideResetOffset: boolean;
+  readonly listenPort: number;
   readonly enablePropertyFilter: boolean;
   readonly clearRetryTopicWhenDeleteTopic: boolean;
   readonly defaultQueryMaxNum: number;

@@ -40,7 +40,7 @@ class QueueHolds implements QueueArrival {
       else waiting[kept++] = pull;
     }
     waiting.length = kept;
-    if (kept === 0) queue.arrival = undefined;
+    if (kept === 0) this.#table.release(queue);
   }
 }
 
@@ -48,6 +48,7 @@ export class PullHoldTable {
   readonly #clock: Clock;
   readonly #run: (pull: HeldPull) => void;
   readonly #scheduleTurn: () => void;
+  readonly #queues = new Map<StoreQueue, QueueHolds>();
   readonly #buckets = new Map<number, HeldPull[]>();
   #nextBucket: number;
   #ready: HeldPull[] = [];
@@ -80,15 +81,26 @@ export class PullHoldTable {
   hold(pull: HeldPull): boolean {
     if (this.#count >= HELD_PULLS_MAX) return false;
     this.#count++;
-    const arrival = pull.queue.arrival;
-    const holds = arrival instanceof QueueHolds ? arrival : new QueueHolds(this);
+    let holds = this.#queues.get(pull.queue);
+    if (holds === undefined) {
+      holds = new QueueHolds(this);
+      this.#queues.set(pull.queue, holds);
+      pull.queue.addArrival(holds);
+    }
     holds.pulls.push(pull);
-    pull.queue.arrival = holds;
     const number = Math.floor(pull.deadlineMs / BUCKET_MS) + 1;
     const bucket = this.#buckets.get(number);
     if (bucket === undefined) this.#buckets.set(number, [pull]);
     else bucket.push(pull);
     return true;
+  }
+
+  /** Nobody waits at that queue any more. */
+  release(queue: StoreQueue): void {
+    const holds = this.#queues.get(queue);
+    if (holds === undefined) return;
+    this.#queues.delete(queue);
+    queue.removeArrival(holds);
   }
 
   /** Takes a pull out to be looked at again at the end of this turn. */
@@ -121,10 +133,10 @@ export class PullHoldTable {
 
   #leave(pull: HeldPull): void {
     if (pull.done) return;
-    const holds = pull.queue.arrival;
-    if (holds instanceof QueueHolds) {
+    const holds = this.#queues.get(pull.queue);
+    if (holds !== undefined) {
       holds.pulls = holds.pulls.filter((other) => other !== pull);
-      if (holds.pulls.length === 0) pull.queue.arrival = undefined;
+      if (holds.pulls.length === 0) this.release(pull.queue);
     }
     this.wake(pull);
   }

@@ -48,6 +48,7 @@ export class CleaningLoop {
   /** Smallest offset for which queues and index were cleaned. */
   #cleanedFor = -1;
   #running: Promise<void> | undefined;
+  #stopped = false;
   #cancel: Cancel | undefined;
 
   constructor(parts: CleaningLoopParts, options: CleaningLoopOptions) {
@@ -65,9 +66,12 @@ export class CleaningLoop {
     );
   }
 
-  stop(): void {
+  /** Ends the loop; resolves when a round that is under way has ended after the file it was at. */
+  async stop(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#stopped = true;
+    await this.#running?.catch(() => undefined);
   }
 
   /** An operator asks for expired files to go now: the next rounds do it. */
@@ -107,7 +111,7 @@ export class CleaningLoop {
 
   async #removeLogFiles(plan: CleaningPlan): Promise<void> {
     const { clock, segments, settings, log } = this.#parts;
-    for (let removed = 0; removed < settings().deleteFileBatchMax; removed++) {
+    for (let removed = 0; removed < settings().deleteFileBatchMax && !this.#stopped; removed++) {
       const modifiedMs = segments.firstModifiedMs();
       const isLast = segments.segmentCount <= 1;
       if (modifiedMs === undefined || !isFileDue({ modifiedMs, isLast }, clock.wallMs(), plan, settings())) {
@@ -130,6 +134,9 @@ export class CleaningLoop {
     }
     let done = 0;
     for (const queue of [...queues.all()]) {
+      if (this.#stopped) {
+        return;
+      }
       await queue.deleteExpired(minOffset);
       if (++done % QUEUES_PER_TURN === 0) {
         await clock.sleep(0);

@@ -21,6 +21,31 @@ export interface CleaningSettings {
   readonly deleteFileBatchMax: number;
 }
 
+/** The keys that decide, as the configuration has them. */
+export interface CleaningConfig {
+  readonly fileReservedTime: number;
+  readonly deleteWhen: string;
+  readonly diskMaxUsedSpaceRatio: number;
+  readonly diskSpaceCleanForciblyRatio: number;
+  readonly diskSpaceWarningLevelRatio: number;
+  readonly cleanFileForciblyEnable: boolean;
+  readonly deleteFileBatchMax: number;
+}
+
+/** What the keys say now. */
+export function cleaningSettings(config: CleaningConfig): CleaningSettings {
+  const { diskMaxUsedSpaceRatio, diskSpaceCleanForciblyRatio, diskSpaceWarningLevelRatio, cleanFileForciblyEnable, deleteFileBatchMax } = config;
+  return {
+    fileReservedHours: config.fileReservedTime,
+    deleteHours: parseDeleteWhen(config.deleteWhen),
+    diskMaxUsedSpaceRatio,
+    diskSpaceCleanForciblyRatio,
+    diskSpaceWarningLevelRatio,
+    cleanFileForciblyEnable,
+    deleteFileBatchMax,
+  };
+}
+
 /** Bounds of the two ratios that stop the world, as Apache clamps them. */
 const WARNING_RATIO_MIN = 35;
 const WARNING_RATIO_MAX = 90;

@@ -124,7 +124,7 @@ export class ConsumeQueueFlushLoop {
           queue.flushNow();
         }
         if (round.waiting.length > 0) {
-          await new Promise<void>((resolve) => this.#parts.clock.after(0, resolve));
+          await this.#parts.clock.sleep(0);
         }
       }
     } catch (error) {

@@ -442,7 +442,7 @@ export class IndexStore {
     for (let file = this.#finishing[0]; file !== undefined; file = this.#finishing[0]) {
       file.flushNow();
       while (!file.writeSlotsNow(PAGES_PER_TURN)) {
-        await new Promise<void>((resolve) => clock.after(0, resolve));
+        await clock.sleep(0);
       }
       await file.sync();
       await this.#syncDirectories();

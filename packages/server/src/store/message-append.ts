@@ -98,10 +98,6 @@ export class MessageAppend {
     this.#settings = settings;
   }
 
-  start(): void {
-    this.#cancelScan = this.#parts.clock.every(OVERDUE_SCAN_PERIOD_MS, () => this.#settleOverdue());
-  }
-
   /** From now on SYNC_MASTER waits for these replicas. */
   attachReplicas(replicas: ReplicaAcks): void {
     this.#replicas = replicas;
@@ -254,7 +250,18 @@ export class MessageAppend {
     if (replicas === 'unavailable') state |= NO_REPLICA;
     else if (replicas === 'wait') state |= WAITS_REPLICAS;
     ring.state[slot] = state;
-    if (state !== 0) ring.waitsSinceMs[slot] = this.#parts.clock.monotonicMs();
+    if (state === 0) return;
+    ring.waitsSinceMs[slot] = this.#parts.clock.monotonicMs();
+    if (this.#cancelScan === undefined) this.#scanLater();
+  }
+
+  /** Looks for overdue waits as long as there are any; an idle broker has no timer for it. */
+  #scanLater(): void {
+    this.#cancelScan = this.#parts.clock.after(OVERDUE_SCAN_PERIOD_MS, () => {
+      this.#cancelScan = undefined;
+      this.#settleOverdue();
+      if (this.ring.settled < this.ring.head) this.#scanLater();
+    });
   }
 
   /** End of a turn: one write for all that was appended in it, then whoever can be answered is. */

@@ -56,6 +56,8 @@ export class ReadResult {
   messageCount = 0;
   bytes = 0;
   readonly physicalOffsets = new Float64Array(RECORDS_MAX);
+  /** Queue offset of each record's (first) message. */
+  readonly queueOffsets = new Float64Array(RECORDS_MAX);
   readonly sizes = new Int32Array(RECORDS_MAX);
 }
 
@@ -130,6 +132,7 @@ export class MessageReader {
         continue;
       }
       result.physicalOffsets[result.count] = physicalOffset;
+      result.queueOffsets[result.count] = rows.queueOffset(place);
       result.sizes[result.count] = size;
       result.count++;
       result.messageCount += messages;

@@ -6,6 +6,8 @@ import type { Cancel, Platform } from '@perigee/core/platform/ports';
 import { AbortFile } from './abort-file.ts';
 import type { AppendRing } from './append-ring.ts';
 import { StoreCheckpoint } from './checkpoint.ts';
+import { type CleaningConfig, cleaningSettings } from './cleaning.ts';
+import { CleaningLoop } from './cleaning-loop.ts';
 import { CommitLog } from './commit-log.ts';
 import { ConsumeQueueFlushLoop, type DispatchedTo } from './consume-queue-flush.ts';
 import { ConsumeQueueTable } from './consume-queue-table.ts';
@@ -26,8 +28,12 @@ const CHECKPOINT_PERIOD_MS = 1_000;
 const RECHECK_PERIOD_MS = 1_000;
 /** Free bytes that end the "disk full" state; below this a sender would be refused again at once. */
 const ROOM_BYTES_MIN = 16 * 1024 * 1024;
+/** When old files are looked for first (store.md 10). */
+const CLEANING_FIRST_MS = 60_000;
 
-export interface StoreConfig extends AppendSettings, ReadSettings {
+export interface StoreConfig extends AppendSettings, ReadSettings, CleaningConfig {
+  readonly cleanResourceInterval: number;
+  readonly deleteCommitLogFilesInterval: number;
   readonly storePathRootDir: string;
   /** Empty: `<root>/commitlog`; several joined by `,`. */
   readonly storePathCommitLog: string;
@@ -100,11 +106,14 @@ export class MessageStore implements LogSource {
   readonly #lock: StoreLock;
   readonly #abort: AbortFile;
   readonly #flushLoop: ConsumeQueueFlushLoop;
+  readonly #cleaning: CleaningLoop;
   readonly #storeQueues = new Map<string, (StoreQueue | undefined)[]>();
   readonly #appendListeners: (() => void)[] = [];
   #notWritable: NotWritable | undefined;
   /** The disk failed otherwise than for lack of room. */
   #mustCheck = false;
+  /** The partition is used beyond diskSpaceWarningLevelRatio. */
+  #isOverWarningLevel = false;
   #cancels: Cancel[] = [];
   #bootedCleanly = true;
   #isOpen = false;
@@ -172,6 +181,28 @@ export class MessageStore implements LogSource {
         diskFailed: (error) => this.#diskFailed(error),
       },
       { flushPeriodMs: config.flushIntervalConsumeQueue, syncPeriodMs: config.flushConsumeQueueThoroughInterval },
+    );
+    this.#cleaning = this.#makeCleaning(commitLogPaths);
+  }
+
+  #makeCleaning(commitLogDirectories: readonly string[]): CleaningLoop {
+    const config = this.#config;
+    const { clock, disk, log } = this.#platform;
+    return new CleaningLoop(
+      {
+        clock,
+        disk,
+        log,
+        segments: this.commitLog.segments,
+        queues: this.queues,
+        index: config.messageIndexEnable ? this.index : undefined,
+        settings: () => cleaningSettings(config),
+        commitLogDirectories,
+        consumeQueueDirectory: `${config.storePathRootDir}/consumequeue`,
+        setDiskFull: (isFull, useRatio) => this.#overWarningLevel(isFull, useRatio),
+        minOffsetMoved: () => {},
+      },
+      { periodMs: config.cleanResourceInterval, firstMs: CLEANING_FIRST_MS, pauseMs: config.deleteCommitLogFilesInterval },
     );
   }
 
@@ -324,8 +355,19 @@ export class MessageStore implements LogSource {
     });
   }
 
+  /** Disk protection (store.md 10): writing stops before the partition is full. */
+  #overWarningLevel(isOver: boolean, useRatio: number): void {
+    this.#isOverWarningLevel = isOver;
+    if (!isOver) this.#recheckRoom();
+    else if (this.#notWritable === undefined) {
+      const percent = Math.round(useRatio * 100);
+      const limit = this.#config.diskSpaceWarningLevelRatio;
+      this.setNotWritable({ cause: `the disk is full (${percent} % used, diskSpaceWarningLevelRatio is ${limit} %)`, isDiskFull: true });
+    }
+  }
+
   #recheckRoom(): void {
-    if (this.#notWritable?.isDiskFull !== true) return;
+    if (this.#notWritable?.isDiskFull !== true || this.#isOverWarningLevel) return;
     try {
       if (this.#platform.disk.spaceNow(this.#config.storePathRootDir).usableBytes >= ROOM_BYTES_MIN) this.setNotWritable(undefined);
     } catch (error) {
@@ -400,9 +442,9 @@ export class MessageStore implements LogSource {
 
   #start(): void {
     const { clock } = this.#platform;
-    this.append.start();
     this.index.start();
     this.#flushLoop.start();
+    this.#cleaning.start();
     this.#cancels = [
       clock.every(this.#config.flushIntervalCommitLog, () => this.append.sync()),
       clock.every(CHECKPOINT_PERIOD_MS, () => {
@@ -432,6 +474,7 @@ export class MessageStore implements LogSource {
     this.#flushLoop.stop();
     this.index.stop();
     this.append.stop();
+    await this.#cleaning.stop();
     try {
       await this.append.drain();
       await this.#flushLoop.sync();

@@ -247,7 +247,7 @@ class Recovery {
       if (position >= sliceEnd) {
         queues.flushNow();
         sliceEnd = position + SLICE_BYTES;
-        await new Promise<void>((resolve) => clock.after(0, resolve));
+        await clock.sleep(0);
       }
     }
   }

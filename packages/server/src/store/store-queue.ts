@@ -7,6 +7,19 @@ export interface QueueArrival {
   arrived(queue: StoreQueue, queueOffset: number, tagsCode: number): void;
 }
 
+/** Several who wait at one queue. The list is replaced, never changed: a listener may leave while it is told. */
+class SharedArrival implements QueueArrival {
+  readonly listeners: readonly QueueArrival[];
+
+  constructor(listeners: readonly QueueArrival[]) {
+    this.listeners = listeners;
+  }
+
+  arrived(queue: StoreQueue, queueOffset: number, tagsCode: number): void {
+    for (const listener of this.listeners) listener.arrived(queue, queueOffset, tagsCode);
+  }
+}
+
 /** A queue of a topic as the append and read paths see it. One object per queue for the life of the store. */
 export class StoreQueue {
   readonly topic: string;
@@ -20,7 +33,7 @@ export class StoreQueue {
   readonly rows: ConsumeQueue | BatchConsumeQueue;
   /** Next queue offset to assign. Runs ahead of `rows.maxQueueOffset` by what is not visible yet. */
   nextQueueOffset: number;
-  /** Who waits for a message here (long polls); the store only calls it. `undefined` when nobody does. */
+  /** Who waits for a message here (held pulls and pops); the store only calls it. `undefined` when nobody does. */
   arrival: QueueArrival | undefined = undefined;
 
   constructor(topic: string, queueId: number, rows: { simple: ConsumeQueue } | { batch: BatchConsumeQueue }) {
@@ -32,5 +45,20 @@ export class StoreQueue {
     this.batch = 'batch' in rows ? rows.batch : undefined;
     this.rows = 'simple' in rows ? rows.simple : rows.batch;
     this.nextQueueOffset = this.rows.maxQueueOffset;
+  }
+  /** Tells `listener` of every message from now on. */
+  addArrival(listener: QueueArrival): void {
+    const { arrival } = this;
+    if (arrival === undefined) this.arrival = listener;
+    else this.arrival = new SharedArrival([...(arrival instanceof SharedArrival ? arrival.listeners : [arrival]), listener]);
+  }
+
+  /** Tells `listener` nothing more. */
+  removeArrival(listener: QueueArrival): void {
+    const { arrival } = this;
+    if (arrival === listener) this.arrival = undefined;
+    if (!(arrival instanceof SharedArrival)) return;
+    const left = arrival.listeners.filter((other) => other !== listener);
+    this.arrival = left.length > 1 ? new SharedArrival(left) : left[0];
   }
 }

@@ -16,7 +16,8 @@ const INT_MAX = 2 ** 31 - 1;
 
 /** Digits of any script count, as `Character.digit` has it: each script has its ten in a row. */
 const FOREIGN_DIGIT = /\p{Nd}/u;
-const WHOLE_NUMBER = /^[+-]?[0-9]+$/;
+const WHOLE_NUMBER = /^([+-]?)0*([0-9]+)$/;
+const LONG_DIGITS_MAX = 19;
 /** What `Double.valueOf` reads, blanks around it aside. */
 const DECIMAL_NUMBER = /^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fFdD]?$/;
 const HEX_NUMBER = /^([+-]?)0[xX](?:([0-9a-fA-F]+)\.?|([0-9a-fA-F]*)\.([0-9a-fA-F]+))[pP]([+-]?[0-9]+)[fFdD]?$/;
@@ -41,9 +42,10 @@ function latinDigits(text: string): string {
 
 /** `Long.valueOf`; undefined where Java throws. */
 export function parseJavaLong(text: string): bigint | undefined {
-  const latin = latinDigits(text);
-  if (!WHOLE_NUMBER.test(latin)) return undefined;
-  const value = BigInt(latin.replace('+', ''));
+  const whole = WHOLE_NUMBER.exec(latinDigits(text));
+  if (whole === null || whole[2]!.length > LONG_DIGITS_MAX) return undefined;
+  const size = BigInt(whole[2]!);
+  const value = whole[1] === '-' ? -size : size;
   return value >= LONG_MIN && value <= LONG_MAX ? value : undefined;
 }
 
@@ -93,7 +95,9 @@ function scaleByTwo(mantissa: bigint, exponent: number): number {
   }
   const power = shift > 0 ? lowest : exponent;
   // In two steps: 2^power alone may be out of range where the product is not.
-  return power < -1022 ? Number(digits) * 2 ** (power + 60) * 2 ** -60 : Number(digits) * 2 ** Math.min(power, 1023) * 2 ** Math.max(0, power - 1023);
+  return power < -1022
+    ? Number(digits) * 2 ** (power + 60) * 2 ** -60
+    : Number(digits) * 2 ** Math.min(power, 1023) * 2 ** Math.max(0, power - 1023);
 }
 
 /** `Double.compare`: NaN above all, −0 below 0. */
@@ -114,18 +118,31 @@ export function parseJavaBoolean(text: string): boolean {
 
 const sign = (left: number | bigint | string, right: number | bigint | string): number => (left < right ? -1 : left > right ? 1 : 0);
 
+/** What Java throws. */
+export interface JavaException {
+  readonly name: string;
+  readonly message: string;
+}
+
+export const NUMBER_FORMAT = 'java.lang.NumberFormatException';
+const CLASS_CAST: JavaException = {
+  name: 'java.lang.ClassCastException',
+  message:
+    "class java.lang.Boolean cannot be cast to class java.lang.String (java.lang.Boolean and java.lang.String are in module java.base of loader 'bootstrap')",
+};
+
 /**
- * Apache's comparison of two values that are there: below 0, 0, above 0; −1 for types that do not go together. A text
- * where Java throws: the text of its exception.
+ * Apache's comparison of two values that are there: below 0, 0, above 0; −1 for types that do not go together; the
+ * exception where Java throws.
  */
-export function orderOf(left: Exclude<Value, null>, right: Exclude<Value, null>): number | string {
+export function orderOf(left: Exclude<Value, null>, right: Exclude<Value, null>): number | JavaException {
   if (typeof left === 'string' && typeof right === 'string') return sign(left, right);
   if (typeof left === 'boolean') {
     if (typeof right === 'boolean') return sign(Number(left), Number(right));
-    return typeof right === 'string' ? 'java.lang.ClassCastException: class java.lang.Boolean cannot be cast to class java.lang.String' : -1;
+    return typeof right === 'string' ? CLASS_CAST : -1;
   }
   if (typeof right === 'boolean') return typeof left === 'string' ? sign(Number(parseJavaBoolean(left)), Number(right)) : -1;
-  if (typeof left === 'string') return typeof right === 'string' ? sign(left, right) : withText(left, right, (value) => orderOfNumbers(value, right));
+  if (typeof left === 'string') return typeof right === 'string' ? 0 : withText(left, right, (value) => orderOfNumbers(value, right));
   if (typeof right === 'string') return withText(right, left, (value) => orderOfNumbers(left, value));
   return orderOfNumbers(left, right);
 }
@@ -133,8 +150,12 @@ export function orderOf(left: Exclude<Value, null>, right: Exclude<Value, null>)
 type JavaNumber = Extract<Value, { readonly type: string }>;
 
 /** Reads a text as a number of the type of `model`. */
-function withText(text: string, model: JavaNumber, use: (value: JavaNumber) => number): number | string {
-  const failed = `java.lang.NumberFormatException: ${text === '' && model.type === 'double' ? 'empty String' : `For input string: "${text}"`}`;
+function withText(text: string, model: JavaNumber, use: (value: JavaNumber) => number): number | JavaException {
+  const failed: JavaException = {
+    name: NUMBER_FORMAT,
+    // A double is named as it is after trimming.
+    message: model.type === 'double' && text.trim() === '' ? 'empty String' : `For input string: "${text}"`,
+  };
   if (model.type === 'int') {
     const value = parseJavaInt(text);
     return value === undefined ? failed : use({ type: 'int', value });

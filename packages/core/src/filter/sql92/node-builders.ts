@@ -1,5 +1,5 @@
 /** Makes the nodes of an expression and refuses those that Apache refuses (broker.md 10.2, compile errors). */
-import { orderOf, type Value } from './java-values.ts';
+import { NUMBER_FORMAT, orderOf, type Value } from './java-values.ts';
 import { badOperand, notBoolean, type Sql92Position } from './syntax-error.ts';
 import { isCondition, type Literal, literalText, type Node, nodeText, type OrderSign, type TextTest } from './syntax-tree.ts';
 
@@ -78,15 +78,22 @@ function checkRange(low: Literal, high: Literal, at: Sql92Position): void {
   const highValue = valueOf(high);
   if (lowValue === null || highValue === null) throw badOperand(RUNTIME, 'Illegal values of between, values can not be null!', at);
   const ordered = orderOf(highValue, lowValue);
-  if (typeof ordered === 'string') throw badOperand(RUNTIME, ordered, at);
+  if (typeof ordered === 'object') {
+    const { name, message } = ordered;
+    // Apache wraps the exception of a number that cannot be read, and no other.
+    throw name === NUMBER_FORMAT ? badOperand(RUNTIME, `${name}: ${message}`, at) : badOperand(name, message, at);
+  }
   if (ordered >= 0) return;
-  const shown = [low, high].map((bound) => (bound.type === 'string' ? bound.value : bound.type === 'boolean' ? String(bound.value) : literalText(bound)));
+  const shown = [low, high].map((bound) =>
+    bound.type === 'string' ? bound.value : bound.type === 'boolean' ? String(bound.value) : literalText(bound),
+  );
   throw badOperand(RUNTIME, `Illegal values of between, left value(${shown[0]}) must less than or equal to right value(${shown[1]})`, at);
 }
 
 /** Throws Sql92SyntaxError unless the operand is a property. */
 export function isIn(parts: { operand: Node; values: readonly string[]; negated: boolean }, at: Sql92Position): Node {
-  if (parts.operand.kind !== 'property') throw badOperand(RUNTIME, `Expected a property for In expression, got: ${nodeText(parts.operand)}`, at);
+  if (parts.operand.kind !== 'property')
+    throw badOperand(RUNTIME, `Expected a property for In expression, got: ${nodeText(parts.operand)}`, at);
   return { kind: 'in', ...parts, depth: 1 + parts.operand.depth };
 }
 

@@ -4,9 +4,11 @@
  *
  * As with Apache, the expression ends where nothing that follows can continue it; the rest is ignored (`ignoredFrom`).
  */
-import { type Literal, literalText, type Node, type OrderSign, type TextTest } from './syntax-tree.ts';
-import { badOperand, beyondBounds, type Sql92Position, type Sql92SyntaxError, unexpectedToken } from './syntax-error.ts';
+import { SCANNED_NAME_BYTES_MAX } from '../../message/properties.ts';
+import { NUMBER_FORMAT } from './java-values.ts';
 import * as build from './node-builders.ts';
+import { badOperand, beyondBounds, type Sql92Position, type Sql92SyntaxError, unexpectedToken } from './syntax-error.ts';
+import { type Literal, literalText, type Node, type OrderSign, type TextTest } from './syntax-tree.ts';
 import { type Image, Tokenizer } from './tokenizer.ts';
 
 /** Characters of an expression. Apache has no bound; a list of a thousand keys of 60 characters fits. */
@@ -54,7 +56,6 @@ const AFTER_IS_NULL: readonly Image[] = ['"AND"', '"OR"', '"IS"', '"="', '"<>"',
 
 const LONG_MAX = 2n ** 63n - 1n;
 const INT_MAX = 2 ** 31 - 1;
-const NUMBER_FORMAT = 'java.lang.NumberFormatException';
 const RUNTIME = 'java.lang.RuntimeException';
 
 export interface Parsed {
@@ -156,7 +157,8 @@ class Parser {
       const high = this.#unary();
       return build.between({ value: left, low, high, negated }, at);
     }
-    if (image !== '"IN"') return build.textTest({ operand: left, test: image.replaceAll('"', '') as TextTest, text: this.#string(), negated });
+    if (image !== '"IN"')
+      return build.textTest({ operand: left, test: image.replaceAll('"', '') as TextTest, text: this.#string(), negated });
     this.#expect('"("');
     const values = [this.#string()];
     while (this.#take('","')) values.push(this.#string());
@@ -217,6 +219,9 @@ class Parser {
         return build.literal({ type: 'null' });
       case '<ID>':
         this.#words.next();
+        // Identifiers are ASCII.
+        if (text.length > SCANNED_NAME_BYTES_MAX)
+          throw beyondBounds(`the property name has ${text.length} characters, at most ${SCANNED_NAME_BYTES_MAX} are read`, position);
         return build.property(text);
       default:
         throw this.#unexpected(OPERAND);

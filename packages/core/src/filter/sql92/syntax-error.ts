@@ -62,7 +62,8 @@ export function unreadableText(position: Sql92Position, after: string, next: str
   const encountered = next === undefined ? '<EOF> ' : `"${escapeJava(next)}" (${next.charCodeAt(0)}), `;
   return new Sql92SyntaxError({
     legacy: `${TOKEN_ERROR}: Lexical error at line ${position.line}, column ${position.column}.  Encountered: ${encountered}after : "${escapeJava(after)}"`,
-    why: next === undefined ? 'the expression ends inside of a string, a comment or a sign that means nothing' : `${next} means nothing here`,
+    why:
+      next === undefined ? 'the expression ends inside of a string, a comment or a sign that means nothing' : `${next} means nothing here`,
     position,
     isGrammar: true,
   });

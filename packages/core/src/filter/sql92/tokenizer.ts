@@ -145,7 +145,8 @@ export class Tokenizer {
     const comment = matchAt(BLOCK_COMMENT_START, text, start);
     if (comment === '/*') return unreadableText(this.#behindEnd(), text.slice(start), undefined);
     const failing = comment === '/' || text[start] === '.' ? start + 1 : start;
-    if (failing >= text.length - 1) return unreadableText(this.#behindEnd(), failing === start || failing === text.length ? '' : text.slice(start), undefined);
+    if (failing >= text.length - 1)
+      return unreadableText(this.#behindEnd(), failing === start || failing === text.length ? '' : text.slice(start), undefined);
     return unreadableText(this.#positionOf(failing), text.slice(start, failing), text[failing]);
   }
 

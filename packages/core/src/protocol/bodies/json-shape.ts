@@ -112,6 +112,17 @@ export class JsonShape {
     for (const key of Object.keys(value as object)) yield [key, this.#child((value as Record<string, unknown>)[key], key)];
   }
 
+  /** The members of a map keyed by objects: each key and its value; none when absent. */
+  *objectMembers(): Generator<[JsonShape, JsonShape]> {
+    const value = this.#value;
+    if (value === undefined) return;
+    if (!(value instanceof Map)) {
+      if (typeof value === 'object' && !Array.isArray(value) && Object.keys(value as object).length === 0) return;
+      this.#wanted('a map with objects as keys');
+    }
+    for (const [key, member] of value as Map<unknown, unknown>) yield [this.#child(key, '(key)'), this.#child(member, '(value)')];
+  }
+
   /** The elements of an array; none when absent. */
   *items(): Generator<JsonShape> {
     const value = this.#value;

@@ -1,5 +1,5 @@
 /** Requests that a broker passes on to a client (remoting.md 8, broker.md 15). */
-import { bool, command, str } from '../command.ts';
+import { bool, command, int, str } from '../command.ts';
 
 export const getConsumerRunningInfo = command({
   code: 307,
@@ -17,5 +17,25 @@ export const getConsumerRunningInfo = command({
   access: 'GET group',
 });
 
+const consumeMessageDirectly = command({
+  code: 309,
+  name: 'CONSUME_MESSAGE_DIRECTLY',
+  from: ['admin', 'broker'],
+  to: ['broker', 'client'],
+  doc: 'Hands one stored message to a chosen consumer; the broker adds the record and passes the answer on.',
+  request: {
+    consumerGroup: str('consumer group'),
+    clientId: str('client id').optional(),
+    msgId: str('offset message id').optional(),
+    brokerName: str('name of the broker').optional(),
+    topic: str('topic').optional(),
+    topicSysFlag: int('set by the broker').optional(),
+    groupSysFlag: int('set by the broker').optional(),
+  },
+  response: {},
+  responseBody: 'ConsumeMessageDirectlyResult JSON',
+  access: 'UPDATE group',
+});
+
 /** What a broker serves of this file. */
-export const relayCommands = { getConsumerRunningInfo } as const;
+export const relayCommands = { getConsumerRunningInfo, consumeMessageDirectly } as const;

@@ -13,8 +13,6 @@ const NOT_BUILT_CONTROLLER = 'the controller and controller-led brokers are not 
 const NOT_BUILT_CONTAINER = 'the broker container is not built yet';
 const NOT_BUILT_AUTH = 'users and access control lists are not built yet';
 const NOT_BUILT_STATIC_TOPIC = 'static topics (logical queues) are not built yet';
-const NOT_BUILT_OFFSET_RESET = 'resetting and cloning the offsets of a group is not built yet';
-const NOT_BUILT_DIRECT_CONSUMPTION = 'handing one message to a chosen consumer is not built yet';
 const NOT_BUILT_BATCH_DELETION = 'deleting several topics or groups in one request is not built yet; send one request each';
 const NOT_BUILT_DIAGNOSIS = 'this diagnosis is not built yet';
 const NOT_BUILT_CLEANING = 'cleaning on request is not built yet; the broker removes expired files by itself';
@@ -80,21 +78,9 @@ export const unsupportedCommands: readonly UnsupportedCommand[] = [
   unsupported(3009, 'AUTH_GET_ACL', 'broker', NOT_BUILT_AUTH),
   unsupported(3010, 'AUTH_LIST_ACL', 'broker', NOT_BUILT_AUTH),
   unsupported(513, 'UPDATE_AND_CREATE_STATIC_TOPIC', 'broker', NOT_BUILT_STATIC_TOPIC),
-  unsupported(222, 'INVOKE_BROKER_TO_RESET_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
-  unsupported(223, 'INVOKE_BROKER_TO_GET_CONSUMER_STATUS', 'broker', NOT_BUILT_OFFSET_RESET),
-  unsupported(308, 'QUERY_CORRECTION_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
-  unsupported(314, 'CLONE_GROUP_OFFSET', 'broker', NOT_BUILT_OFFSET_RESET),
-  unsupported(220, 'RESET_CONSUMER_CLIENT_OFFSET', 'client', NOT_BUILT_OFFSET_RESET),
-  unsupported(221, 'GET_CONSUMER_STATUS_FROM_CLIENT', 'client', NOT_BUILT_OFFSET_RESET),
-  unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'broker', NOT_BUILT_DIRECT_CONSUMPTION),
-  unsupported(309, 'CONSUME_MESSAGE_DIRECTLY', 'client', NOT_BUILT_DIRECT_CONSUMPTION),
   unsupported(5002, 'DELETE_TOPIC_IN_BROKER_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
   unsupported(5003, 'DELETE_SUBSCRIPTION_GROUP_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
-  unsupported(303, 'QUERY_CONSUME_TIME_SPAN', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(317, 'GET_BROKER_CONSUME_STATS', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(321, 'QUERY_CONSUME_QUEUE', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(343, 'QUERY_TOPICS_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
-  unsupported(345, 'QUERY_SUBSCRIPTION_BY_CONSUMER', 'broker', NOT_BUILT_DIAGNOSIS),
   unsupported(306, 'CLEAN_EXPIRED_CONSUMEQUEUE', 'broker', NOT_BUILT_CLEANING),
   unsupported(316, 'CLEAN_UNUSED_TOPIC', 'broker', NOT_BUILT_CLEANING),
   unsupported(329, 'DELETE_EXPIRED_COMMITLOG', 'broker', NOT_BUILT_CLEANING),

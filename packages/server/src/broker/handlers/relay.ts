@@ -1,4 +1,6 @@
 /** Questions that are passed on to a client: GET_CONSUMER_RUNNING_INFO 307 (broker.md 15). */
+import { decodeOffsetMsgId } from '@perigee/core/message/message-id';
+import type { RequestOf } from '@perigee/core/protocol/command';
 import type { relayCommands } from '@perigee/core/protocol/commands/relay';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
@@ -15,7 +17,34 @@ const VERSION_RELAY = 62;
 export function relayHandlers(broker: BrokerParts): HandlerTable<typeof relayCommands> {
   return {
     getConsumerRunningInfo: ({ consumerGroup, clientId }, request) => relay(broker, { group: consumerGroup, clientId }, request),
+    consumeMessageDirectly: (header, request) => consumeDirectly(broker, header, request),
   };
+}
+
+/** Adds what the client needs: the stored record, and the flags of topic and group. */
+function consumeDirectly(
+  broker: BrokerParts,
+  header: RequestOf<typeof relayCommands.consumeMessageDirectly>,
+  request: IncomingRequest,
+): Promise<Answer> | Answer {
+  const id = decodeOffsetMsgId(header.msgId ?? '');
+  const record = id === undefined ? undefined : broker.store.recordAt(id.physicalOffset);
+  if (record === undefined)
+    return refusal({
+      slug: 'record-not-found',
+      code: ResponseCode.SYSTEM_ERROR,
+      legacy: `can not find message by the id, ${header.msgId ?? ''}`,
+      cause: 'the id is no offset message id of this broker, or its file has expired',
+    });
+  const clientId = header.clientId ?? broker.consumers.group(header.consumerGroup)?.clientIds()[0] ?? '';
+  const ext = {
+    ...request.ext,
+    clientId,
+    brokerName: broker.settings.brokerName,
+    topicSysFlag: String(broker.topics.topic(header.topic ?? '')?.topicSysFlag ?? 0),
+    groupSysFlag: String(broker.groups.group(header.consumerGroup)?.groupSysFlag ?? 0),
+  };
+  return relay(broker, { group: header.consumerGroup, clientId }, { ...request, ext, body: record });
 }
 
 async function relay(broker: BrokerParts, to: { group: string; clientId: string }, request: IncomingRequest): Promise<Answer> {

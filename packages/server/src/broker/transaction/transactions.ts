@@ -202,7 +202,7 @@ export class Transactions {
           if (firstUnresolved < 0) firstUnresolved = halfOffset;
           if (++unresolved >= UNRESOLVED_MAX) break;
         }
-        if (++looked % LOOKED_PER_TURN === 0) await new Promise<void>((resolve) => platform.clock.after(0, resolve));
+        if (++looked % LOOKED_PER_TURN === 0) await platform.clock.sleep(0);
       }
       if (firstUnresolved < 0) table.advanceTo(halfOffset + 1);
     }
