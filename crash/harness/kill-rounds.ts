@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerClient, type SendTarget, type TestMessage } from './broker-client.ts';
 import { Ledger } from './ledger.ts';
 import { SeededRandom } from './random.ts';
@@ -18,6 +19,8 @@ const SENDERS_PER_CLIENT = 6;
 const BATCH_MESSAGES_MAX = 12;
 const GROUP = 'crash-test';
 const COMMITTED: SendTarget = { topic: 'Plain', queueId: 1 };
+const PERSIST_WAIT_MS = 10_000;
+const POLL_MS = 10;
 /** Keys looked up after each restart. */
 const KEYS_CHECKED = 200;
 
@@ -31,7 +34,7 @@ const SMALL_FILES = {
   maxTransferCountOnMessageInDisk: 1_000,
   maxTransferBytesOnMessageInMemory: 1024 * 1024,
   maxTransferBytesOnMessageInDisk: 1024 * 1024,
-  flushConsumerOffsetInterval: 1_000,
+  flushConsumerOffsetInterval: 100,
   diskMaxUsedSpaceRatio: 95,
 };
 
@@ -55,8 +58,7 @@ export async function killRounds(options: KillRounds): Promise<KillReport> {
   try {
     return await new Rounds(options, folder.path, processes).run();
   } catch (error) {
-    if (error instanceof Error) error.message = `seed ${options.seed}: ${error.message}`;
-    throw error;
+    throw new Error(`with the seed ${options.seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   } finally {
     await processes.killAll();
     folder.remove();
@@ -136,7 +138,11 @@ class Rounds {
       const stored = await this.#ledger.check(client);
       await this.#ledger.checkKeys(client, this.#ledger.lastAcknowledged(KEYS_CHECKED));
       if (round > 0)
-        assert.equal(await client.committedOffset(GROUP, COMMITTED), this.#persisted, 'the committed position of the file is served again');
+        assert.equal(
+          await client.committedOffset(GROUP, COMMITTED),
+          this.#persisted,
+          'the position in consumerOffset.json is served again',
+        );
       return stored;
     } finally {
       await client.stop();
@@ -147,7 +153,7 @@ class Rounds {
     const clients = Array.from({ length: CLIENTS }, () => new BrokerClient(address));
     const acknowledgedMax = this.#ledger.acknowledged + 20 + this.#random.below(this.#options.messagesMax);
     const load: Load = { killed: false, failure: undefined };
-    const until = async (client: BrokerClient, step: () => Promise<void>): Promise<void> => {
+    const until = async (step: () => Promise<void>): Promise<void> => {
       while (!load.killed && load.failure === undefined)
         await step().catch((error: unknown) => {
           // A request that the kill cut off has no answer; before the kill every one has to succeed.
@@ -157,9 +163,9 @@ class Rounds {
     const topic = this.#newTopic(round);
     const [first] = clients as [BrokerClient];
     const senders = clients.flatMap((client) =>
-      Array.from({ length: SENDERS_PER_CLIENT }, () => until(client, () => this.#send(client, this.#target(topic)))),
+      Array.from({ length: SENDERS_PER_CLIENT }, () => until(() => this.#send(client, this.#target(topic)))),
     );
-    const committer = until(first, () => this.#commit(first));
+    const committer = until(() => this.#commit(first));
     const killer = this.#killAt(server, first, load, acknowledgedMax);
     await Promise.all([...senders, committer, killer]);
     await Promise.all(clients.map((client) => client.stop()));
@@ -171,6 +177,7 @@ class Rounds {
   /** Kills when enough is acknowledged: at that moment, or (every other round) with the first acknowledgement of a new topic. */
   async #killAt(server: ServerProcess, client: BrokerClient, load: Load, acknowledgedMax: number): Promise<void> {
     while (load.failure === undefined && this.#ledger.acknowledged < acknowledgedMax) await nextTurn();
+    await this.#positionPersisted(load);
     if (load.failure === undefined && acknowledgedMax % 2 === 0) {
       const target = { topic: `Last-${acknowledgedMax}`, queueId: 0 };
       await this.#send(client, target).catch((error: unknown) => {
@@ -206,17 +213,26 @@ class Rounds {
   }
 
   async #commit(client: BrokerClient): Promise<void> {
-    await client.commitOffset(GROUP, COMMITTED, ++this.#committed);
+    await client.commitOffset(GROUP, COMMITTED, this.#committed + 1);
+    this.#committed++;
   }
 
-  /** The position in consumerOffset.json; -1 when there is none. */
-  #offsetInFile(): number {
-    let text: string;
-    try {
-      text = readFileSync(join(this.#home, 'data', 'store', 'config', 'consumerOffset.json'), 'utf8');
-    } catch {
-      return -1;
+  /** Waits until a position acknowledged by now is in the file, as it has to be after `flushConsumerOffsetInterval`. */
+  async #positionPersisted(load: Load): Promise<void> {
+    const acknowledged = this.#committed;
+    const endMs = performance.now() + PERSIST_WAIT_MS;
+    while (load.failure === undefined && this.#offsetInFile() < acknowledged) {
+      if (performance.now() > endMs)
+        load.failure = new Error(`the position ${acknowledged} is not in the file after ${PERSIST_WAIT_MS} ms`);
+      await sleep(POLL_MS);
     }
+  }
+
+  /** The position in consumerOffset.json, or in its previous version between the two renames of a write; -1 when there is none. */
+  #offsetInFile(): number {
+    const path = join(this.#home, 'data', 'store', 'config', 'consumerOffset.json');
+    const text = readIfThere(path) ?? readIfThere(`${path}.bak`);
+    if (text === undefined) return -1;
     const table = (JSON.parse(text) as { offsetTable: Record<string, Record<string, number>> }).offsetTable;
     return table[`${COMMITTED.topic}@${GROUP}`]?.[COMMITTED.queueId] ?? -1;
   }
@@ -225,6 +241,14 @@ class Rounds {
 interface Load {
   killed: boolean;
   failure: unknown;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 function nextTurn(): Promise<void> {

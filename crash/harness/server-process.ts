@@ -81,7 +81,8 @@ export class ServerProcess {
     for (;;) {
       const match = pattern.exec(this[stream]);
       if (match !== null) return match;
-      if (this.#hasExited) throw new Error(`the process ended (${JSON.stringify(await this.exited)}) before it printed ${pattern}\n${this.output}`);
+      if (this.#hasExited)
+        throw new Error(`the process ended (${JSON.stringify(await this.exited)}) before it printed ${pattern}\n${this.output}`);
       if (performance.now() > endMs) throw new Error(`nothing like ${pattern} within ${READY_WAIT_MS} ms\n${this.output}`);
       await this.#moreOutput(endMs - performance.now());
     }

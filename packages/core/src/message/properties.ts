@@ -9,8 +9,6 @@ export const NAME_VALUE_SEPARATOR = '\u0001';
 export const PROPERTY_SEPARATOR = '\u0002';
 const NAME_END = 1;
 const SEGMENT_END = 2;
-/** Shortest segment that counts: a name of one byte, the separator, a value of one byte. */
-const SEGMENT_BYTES_MIN = 3;
 /** PROPLEN is a signed 16-bit length. */
 export const PROPERTIES_BYTES_MAX = 32767;
 
@@ -174,8 +172,8 @@ export const SCANNED_NAME_BYTES_MAX = 255;
  */
 export class PropertyScanner {
   private readonly names: readonly Buffer[];
-  /** Bit n: some wanted name has n bytes. */
-  private readonly isLengthWanted = new Uint8Array(SCANNED_NAME_BYTES_MAX + 1);
+  /** By byte: 1 when some wanted name starts with it. */
+  private readonly isFirstWanted = new Uint8Array(256);
   private readonly starts: Int32Array;
   private readonly ends: Int32Array;
 
@@ -183,7 +181,7 @@ export class PropertyScanner {
     this.names = names.map((name) => Buffer.from(name, 'utf8'));
     for (const name of this.names) {
       if (name.length === 0 || name.length > SCANNED_NAME_BYTES_MAX) throw new RangeError(`property name of ${name.length} bytes`);
-      this.isLengthWanted[name.length] = 1;
+      this.isFirstWanted[name[0]!] = 1;
     }
     this.starts = new Int32Array(names.length);
     this.ends = new Int32Array(names.length);
@@ -192,23 +190,23 @@ export class PropertyScanner {
   /** Reads the properties text `buffer[start, end)`. */
   scan(buffer: Buffer, start: number, end: number): void {
     this.starts.fill(-1);
-    let segment = start;
-    let middle = -1;
-    for (let at = start; at <= end; at++) {
-      const byte = at < end ? buffer[at] : SEGMENT_END;
-      if (byte === NAME_END) {
-        if (middle < 0) middle = at;
-      } else if (byte === SEGMENT_END) {
-        if (middle > segment && middle + 1 < at && at - segment >= SEGMENT_BYTES_MIN) this.take(buffer, segment, middle, at);
-        segment = at + 1;
-        middle = -1;
+    const { isFirstWanted } = this;
+    for (let at = start; at < end; at++) {
+      const segment = at;
+      let middle = -1;
+      // Most properties are none of the wanted, and their first byte says so: then only the end of the segment counts.
+      if (isFirstWanted[buffer[at]!] === 1) {
+        let byte = buffer[at]!;
+        while (at < end && (byte > SEGMENT_END || byte === 0)) byte = buffer[++at]!;
+        if (at < end && byte === NAME_END) middle = at;
       }
+      while (at < end && buffer[at] !== SEGMENT_END) at++;
+      if (middle > segment && middle + 1 < at) this.take(buffer, segment, middle, at);
     }
   }
 
   private take(buffer: Buffer, nameStart: number, nameEnd: number, valueEnd: number): void {
     const length = nameEnd - nameStart;
-    if (this.isLengthWanted[length] !== 1) return;
     for (let index = 0; index < this.names.length; index++) {
       const name = this.names[index]!;
       if (name.length === length && bytesEqualAt(buffer, nameStart, name)) {

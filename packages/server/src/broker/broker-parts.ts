@@ -62,8 +62,8 @@ export interface BrokerParts {
   readonly store: StoreView;
   /** Wall time of the start, ms. */
   readonly bootTimestampMs: number;
-  /** Everything of the CommitLog below this physical offset is on the device; absent: not shown. */
-  readonly flushedPhysicalOffset?: (() => number) | undefined;
+  /** Everything of the CommitLog below this physical offset is on the device. */
+  readonly flushedPhysicalOffset: () => number;
   /** What is wrong with a SQL92 expression, in Apache's words; undefined when it is fine. Absent: no SQL92 here. */
   readonly sqlProblem?: ((expression: string) => string | undefined) | undefined;
 }

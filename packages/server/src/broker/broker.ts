@@ -116,6 +116,7 @@ export class Broker {
       stats,
       store: this.store.queries,
       bootTimestampMs: platform.clock.wallMs(),
+      flushedPhysicalOffset: () => this.store.commitLog.flushedTo,
     };
     this.put = new MessagePut({
       append: this.store.append,
@@ -185,6 +186,9 @@ export class Broker {
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+      notStored: () => {
+        stats.putFailedTimes++;
+      },
       diversions: [this.#retry.diversion, this.#transactions.diversion, refuseNotBuilt(refusals)],
     });
   }
@@ -253,7 +257,6 @@ export class Broker {
       await this.#abandon();
       throw error;
     }
-    this.holds.start();
     this.#housekeeping.start();
     // A NameServer that does not answer must not hold up the broker; the loop goes on trying.
     await Promise.race([

@@ -31,7 +31,11 @@ export class HousekeepingLoop {
     });
     this.#every(LOCK_SCAN_MS, LOCK_SCAN_MS, () => locks.removeExpired());
     this.#every(NOTICE_MS, NOTICE_FIRST_MS, () => consumers.notifyPending());
-    this.#every(settings.flushConsumerOffsetInterval, OFFSET_FIRST_MS, () => void offsets.persist());
+    this.#every(
+      settings.flushConsumerOffsetInterval,
+      Math.min(OFFSET_FIRST_MS, settings.flushConsumerOffsetInterval),
+      () => void offsets.persist(),
+    );
   }
 
   /** Stops the clockwork and writes the positions a last time; resolves when they are on disk, with the error when they are not. */

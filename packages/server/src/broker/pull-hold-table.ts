@@ -50,25 +50,23 @@ export class PullHoldTable {
   readonly #scheduleTurn: () => void;
   readonly #queues = new Map<StoreQueue, QueueHolds>();
   readonly #buckets = new Map<number, HeldPull[]>();
-  #nextBucket: number;
+  #nextBucket = 0;
   #ready: HeldPull[] = [];
   #count = 0;
+  /** Runs while a deadline is waited for; an idle broker has no timer for it. */
   #cancel: Cancel | undefined;
+  #stopped = false;
 
   /** `run` looks at a pull again and answers it, whatever it finds. */
   constructor(clock: Clock, run: (pull: HeldPull) => void, scheduleTurn: () => void) {
     this.#clock = clock;
     this.#run = run;
     this.#scheduleTurn = scheduleTurn;
-    this.#nextBucket = Math.floor(clock.monotonicMs() / BUCKET_MS);
   }
 
-  start(): void {
-    this.#nextBucket = Math.floor(this.#clock.monotonicMs() / BUCKET_MS);
-    this.#cancel = this.#clock.every(BUCKET_MS, () => this.#expire());
-  }
-
+  /** Nothing expires any more. */
   stop(): void {
+    this.#stopped = true;
     this.#cancel?.();
   }
 
@@ -92,7 +90,18 @@ export class PullHoldTable {
     const bucket = this.#buckets.get(number);
     if (bucket === undefined) this.#buckets.set(number, [pull]);
     else bucket.push(pull);
+    if (this.#cancel === undefined && !this.#stopped) this.#expireLater();
     return true;
+  }
+
+  #expireLater(): void {
+    this.#nextBucket = Math.floor(this.#clock.monotonicMs() / BUCKET_MS);
+    this.#cancel = this.#clock.every(BUCKET_MS, () => {
+      this.#expire();
+      if (this.#buckets.size > 0) return;
+      this.#cancel?.();
+      this.#cancel = undefined;
+    });
   }
 
   /** Nobody waits at that queue any more. */

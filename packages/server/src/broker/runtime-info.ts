@@ -77,8 +77,7 @@ function* storeState({ store, settings, flushedPhysicalOffset }: BrokerParts): G
   yield ['commitLogMinOffset', String(store.maxPhysicalOffset === 0 ? -1 : store.minPhysicalOffset)];
   yield ['commitLogMaxOffset', String(store.maxPhysicalOffset)];
   yield ['earliestMessageTimeStamp', String(store.earliestStoreTimestampOfLog())];
-  if (flushedPhysicalOffset !== undefined)
-    yield ['remainHowManyDataToFlush', readableBytes(Math.max(0, store.maxPhysicalOffset - flushedPhysicalOffset()))];
+  yield ['remainHowManyDataToFlush', readableBytes(Math.max(0, store.maxPhysicalOffset - flushedPhysicalOffset()))];
   yield ['remainTransientStoreBufferNumbs', NO_BUFFER_POOL];
   // A message is dispatched in the same turn as it is appended, and appends wait for no lock.
   yield ['dispatchBehindBytes', '0'];

@@ -142,6 +142,10 @@ export class ConsumeQueueFlushLoop {
     await this.flush();
     await this.flush();
     const queues = [...this.#unsynced];
+    // Rows that the page cache refused before (a full disk). This is no failed sync: they are still in memory.
+    for (const queue of queues) {
+      queue.flushNow();
+    }
     this.#unsynced = new Set();
     try {
       for (let first = 0; first < queues.length; first += SYNCS_AT_ONCE) {
@@ -177,7 +181,6 @@ export class ConsumeQueueFlushLoop {
   }
 
   async #syncQueue(queue: ConsumeQueue): Promise<void> {
-    queue.flushNow();
     await queue.sync();
     if (!queue.isDirty) {
       queue.releaseTail();

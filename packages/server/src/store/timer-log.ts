@@ -220,14 +220,18 @@ export class TimerLog {
     return decodeUnit(this.#window, pos - this.#windowPos, unit);
   }
 
+  /** Position of the last unit of the full file that ends at `fileEnd`. */
+  lastUnitBefore(fileEnd: number): number {
+    const units = Math.floor((this.fileBytes - TIMER_BLANK_BYTES) / TIMER_UNIT_BYTES);
+    return fileEnd - this.fileBytes + (units - 1) * TIMER_UNIT_BYTES;
+  }
+
   /** Removes the files whose last message begins before `minPhysicalOffset`; the last file stays. */
   async removeExpired(minPhysicalOffset: number): Promise<number> {
     const unit = timerUnit();
     let removed = 0;
     while (this.#segments.segmentCount > 1) {
-      const start = this.#segments.segmentStart(0);
-      const units = Math.floor((this.fileBytes - TIMER_BLANK_BYTES) / TIMER_UNIT_BYTES);
-      const last = start + (units - 1) * TIMER_UNIT_BYTES;
+      const last = this.lastUnitBefore(this.#segments.segmentStart(0) + this.fileBytes);
       if (!this.read(last, unit) || unit.physicalOffset >= minPhysicalOffset) break;
       await this.#segments.removeFirst();
       removed++;

@@ -55,6 +55,8 @@ export class TimerWheel {
   readonly #live: Uint32Array;
   #liveSlots = 0;
   #messages = 0;
+  /** The earliest live time, while it is known. */
+  #first: { readonly timeMs: number | undefined } | undefined;
   #file: DiskFile | undefined;
 
   constructor(disk: Disk, path: string, options: { readonly tickMs: number; readonly slots?: number }) {
@@ -143,7 +145,10 @@ export class TimerWheel {
     const page = this.#page(slot);
     const at = (slot % PAGE_SLOTS) * SLOT_BYTES;
     if (this.#isLive(slot)) this.#messages -= readInt32(page.bytes, at + 24);
-    else this.#setLive(slot, true);
+    else {
+      this.#setLive(slot, true);
+      if (this.#first !== undefined && !((this.#first.timeMs ?? Number.POSITIVE_INFINITY) <= timeMs)) this.#first = { timeMs };
+    }
     writeInt64(page.bytes, at, tick);
     writeInt64(page.bytes, at + 8, firstPos);
     writeInt64(page.bytes, at + 16, lastPos);
@@ -162,11 +167,17 @@ export class TimerWheel {
     this.#messages -= readInt32(page.bytes, at + 24);
     page.bytes.fill(0, at, at + SLOT_BYTES);
     this.#setLive(slot, false);
+    if (this.#first?.timeMs === timeMs) this.#first = undefined;
     this.#changed(page);
   }
 
   /** The earliest live time, given that none lies before `fromMs`; undefined when there is none. */
   firstLive(fromMs: number): number | undefined {
+    this.#first ??= { timeMs: this.#findFirst(fromMs) };
+    return this.#first.timeMs;
+  }
+
+  #findFirst(fromMs: number): number | undefined {
     if (this.#liveSlots === 0) return undefined;
     const start = (fromMs / this.#tickMs) % this.slots;
     const slot = this.#nextLiveSlot(start, this.slots);

@@ -270,3 +270,39 @@ test('after an unclean exit messages are found by key again', async () => {
   const view = await broker.request(33, { offset: Number.parseInt((answer.ext['msgId'] as string).slice(16), 16) });
   assert.equal(records(view.body)[0]?.body, 'hello');
 });
+
+// A broker killed right after the first acknowledgement of a topic had the message, but no longer the topic (kill -9 test).
+for (const setting of [{}, SYNC])
+  test(`SEND_OK in a topic that the send created${setting === SYNC ? ' (SYNC_FLUSH)' : ''}: its settings are on disk too`, async () => {
+    const broker = await e2e(setting);
+    await broker.send();
+    broker.disk.inject({ operation: 'sync', path: '/data/store/config/topics.json.tmp', delayMs: 300, times: 1 });
+    const first = send(broker.client, { topic: 'New' });
+    const second = send(broker.client, { topic: 'New' });
+    await broker.world.advance(299);
+    assert.ok(await isPending(broker, first));
+    if (setting !== SYNC) assert.equal(await isPending(broker, send(broker.client, { topic: 'T' })), false, 'nobody else waits for it');
+    await broker.world.advance(1);
+    assert.deepEqual(
+      (await broker.run(Promise.all([first, second]))).map(({ code }) => code),
+      [0, 0],
+    );
+    await broker.cluster.crash('broker', { power: setting === SYNC });
+    await broker.cluster.restart();
+    await broker.reconnect();
+    assert.deepEqual(
+      (await broker.all('New')).map(({ queueOffset }) => queueOffset),
+      [0, 1],
+    );
+  });
+
+test('FLUSH_DISK_TIMEOUT: the settings of a new topic do not reach the disk within syncFlushTimeout', async () => {
+  const broker = await e2e({ syncFlushTimeout: '700' });
+  broker.disk.inject({ operation: 'sync', path: '/data/store/config/topics.json.tmp', delayMs: 5_000, times: 1 });
+  const sent = send(broker.client, { topic: 'New' });
+  await broker.world.advance(699);
+  assert.ok(await isPending(broker, sent));
+  await broker.world.advance(60);
+  const answer = await broker.run(sent);
+  assert.equal(answer.code, 10, answer.remark);
+});

@@ -81,6 +81,7 @@ test('a broker starts without its NameServer, serves, and registers when that is
 test('positions of a group are on disk within five seconds, and are there after a crash', async () => {
   const broker = await e2e();
   for (let n = 0; n < 5; n++) await broker.send();
+  await broker.pull();
   await broker.cluster.clock.advance(10_000);
   await broker.request(15, { consumerGroup: 'G', topic: 'T', queueId: 0, commitOffset: 3 });
   assert.equal(await committed(broker), '3');
@@ -95,8 +96,8 @@ test('positions of a group are on disk within five seconds, and are there after 
 test('a clean stop writes positions, topics and groups, and everything is as before', async () => {
   const broker = await e2e();
   for (let n = 0; n < 5; n++) await broker.send({ queueId: n % 2, body: `m${n}` });
-  await broker.request(15, { consumerGroup: 'G', topic: 'T', queueId: 1, commitOffset: 2 });
   await broker.request(200, {}, JSON.stringify({ groupName: 'G', retryMaxTimes: 3 }));
+  await broker.request(15, { consumerGroup: 'G', topic: 'T', queueId: 1, commitOffset: 2 });
   const topics = (await broker.request(21)).body.toString();
   const configs = (await broker.request(26)).body.toString();
   await broker.cluster.restart();
@@ -156,8 +157,8 @@ test('messages older than fileReservedTime go, offsets stay, and a pull below th
   const broker = await e2e({ fileReservedTime: '24', deleteWhen: '00;01;02;03;04;05;06;07;08;09;10;11;12;13;14;15;16;17;18;19;20;21;22;23' });
   const body = Buffer.alloc(20_000, 'x');
   for (let n = 0; n < 12; n++) await broker.send({ body });
-  await broker.cluster.clock.advance(30 * 3_600_000);
-  await broker.reconnect();
+  broker.cluster.platform('broker').clock.jumpWall(30 * 3_600_000);
+  await broker.cluster.clock.advance(70_000);
   assert.equal((await broker.send({ body: 'fresh' })).ext['queueOffset'], '12');
   const answer = await broker.pull();
   assert.deepEqual([answer.code, answer.remark], [21, 'OFFSET_TOO_SMALL']);
@@ -167,10 +168,11 @@ test('messages older than fileReservedTime go, offsets stay, and a pull below th
   assert.equal(rest.code, 0);
 });
 
-test('forty days pass in a moment', async () => {
-  const broker = await e2e({ flushIntervalConsumeQueue: '60000', flushIntervalCommitLog: '60000' });
+test('half an hour of an idle cluster passes in a moment', async () => {
+  const broker = await e2e();
   await broker.send();
-  const days = 2;
-  await broker.cluster.clock.advance(days * 24 * 3_600_000);
+  await broker.cluster.clock.advance(30 * 60_000);
   assert.equal((await routeOf(broker, 'T')).code, 0);
+  await broker.reconnect();
+  assert.deepEqual(await broker.bodies(), ['hello']);
 });

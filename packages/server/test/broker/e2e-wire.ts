@@ -326,14 +326,15 @@ export class E2e {
     return this.run(this.client.request(code, ext, body === undefined ? undefined : Buffer.from(body)));
   }
 
-  /** All messages of a queue, pulled one batch after the other. */
+  /** All messages of a queue, pulled one batch after the other as a consumer does: on from where the answer says. */
   async all(topic = 'T', queueId = 0): Promise<WireRecord[]> {
     const found: WireRecord[] = [];
     for (let queueOffset = 0; ; ) {
-      const answer = await this.pull({ topic, queueId, queueOffset });
-      if (answer.code !== 0) return found;
-      found.push(...records(answer.body));
-      queueOffset = Number(answer.ext['nextBeginOffset']);
+      const { code, ext, body } = await this.pull({ topic, queueId, queueOffset });
+      found.push(...records(body));
+      const next = Number(ext['nextBeginOffset']);
+      if (ext['nextBeginOffset'] === undefined || (code !== 0 && next <= queueOffset) || next >= Number(ext['maxOffset'])) return found;
+      queueOffset = next;
     }
   }
 

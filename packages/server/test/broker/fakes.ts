@@ -223,6 +223,7 @@ export class TestBroker {
       stats: new BrokerStats(platform.clock, (topic) => topics.isSystem(topic), 'UTC'),
       store: this.store,
       bootTimestampMs: platform.clock.wallMs(),
+      flushedPhysicalOffset: () => this.store.maxPhysicalOffset,
     };
     this.#handlers = bindHandlers(tableCommands, tableHandlers(this.parts));
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLANK_BYTES, encodeBlank, encodeRecord, recordSize, recordSource } from '@perigee/core/message/record';
-import { SimRandom } from '@perigee/core/platform/sim/sim-random';
 import { type SimWorld, simWorld } from '@perigee/core/platform/sim/sim-platform';
+import { SimRandom } from '@perigee/core/platform/sim/sim-random';
 import { AbortFile } from '../../src/store/abort-file.ts';
 import { ConsumeQueueFlushLoop } from '../../src/store/consume-queue-flush.ts';
 import { loadParts, recoverParts, type StoreParts } from './golden-case.ts';

@@ -1,8 +1,8 @@
 /** Golden store directories (test/golden/store) and a store built on one of them from its parts. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { Disk } from '@perigee/core/platform/ports';
-import { simPlatform, type SimPlatform } from '@perigee/core/platform/sim/sim-platform';
+import { type SimPlatform, simPlatform } from '@perigee/core/platform/sim/sim-platform';
 import { AbortFile } from '../../src/store/abort-file.ts';
 import { StoreCheckpoint } from '../../src/store/checkpoint.ts';
 import { ConsumeQueueTable } from '../../src/store/consume-queue-table.ts';
@@ -78,7 +78,8 @@ function untar(archive: Buffer): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   let paxName: string | undefined;
   for (let at = 0; at + TAR_BLOCK <= archive.length && archive[at] !== 0; ) {
-    const text = (start: number, length: number): string => archive.toString('latin1', at + start, at + start + length).replace(/\0.*$/s, '');
+    const text = (start: number, length: number): string =>
+      archive.toString('latin1', at + start, at + start + length).replace(/\0.*$/s, '');
     const size = Number.parseInt(text(124, 12), 8);
     const type = text(156, 1);
     const content = archive.subarray(at + TAR_BLOCK, at + TAR_BLOCK + size);

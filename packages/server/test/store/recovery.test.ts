@@ -80,7 +80,8 @@ for (const name of caseNames(true)) {
       assert.ok((queue?.maxQueueOffset ?? 0) >= max, `${key} max ${queue?.maxQueueOffset} < ${max}`);
       const rows = rowsOf(parts, topic, Number(queueId));
       for (const record of records) {
-        const isApaches = record.topic === topic && record.queueId === Number(queueId) && record.queueOffset >= min && record.queueOffset < max;
+        const isApaches =
+          record.topic === topic && record.queueId === Number(queueId) && record.queueOffset >= min && record.queueOffset < max;
         if (isApaches) assert.equal(rows.get(record.queueOffset), record.physicalOffset);
       }
     }
@@ -133,7 +134,10 @@ for (const name of ['torn-zero-abort--multi-55', 'torn-body--multi-55', 'torn-si
     assert.match(damage?.keptAt ?? '', /^store\/perigee\/cut\/\d{20}$/);
     const rest = Buffer.alloc(parts.segments.endOffset - report.validTo, 1);
     parts.segments.readNow(rest, 0, rest.length, report.validTo);
-    assert.equal(rest.findIndex((byte) => byte !== 0), -1);
+    assert.equal(
+      rest.findIndex((byte) => byte !== 0),
+      -1,
+    );
     assert.equal(parts.platform.log.lines.filter((line) => line.message === 'the CommitLog was cut').length, 1);
     assertServed(parts, goldenCase(golden.manifest.base).manifest.commitLog.slice(0, -1));
   });

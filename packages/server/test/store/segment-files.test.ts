@@ -131,11 +131,10 @@ test('files go round the directories by their number, full and read-only ones le
   const options = { readOnlyDirectories: ['r'], isFull: (directory: string) => full.has(directory) };
   const segments = new SegmentFiles(disk, openFiles, ['c', 'a', 'b'], 10, options);
   segments.writeNow(Buffer.alloc(40), 0, 40, 0);
-  assert.deepEqual([names(disk, 'a'), names(disk, 'b'), names(disk, 'c')], [
-    ['00000000000000000000', '00000000000000000020'],
-    ['00000000000000000010', '00000000000000000030'],
-    [],
-  ]);
+  assert.deepEqual(
+    [names(disk, 'a'), names(disk, 'b'), names(disk, 'c')],
+    [['00000000000000000000', '00000000000000000020'], ['00000000000000000010', '00000000000000000030'], []],
+  );
   const again = new SegmentFiles(disk, openFiles, ['a', 'b', 'c'], 10, options);
   again.load();
   assert.equal(again.segmentCount, 4);

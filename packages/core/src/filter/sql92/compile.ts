@@ -6,8 +6,8 @@ import { bytesEqualAt } from '../../kit/bytes.ts';
 import { PropertyScanner } from '../../message/properties.ts';
 import { compareDoubles, parseJavaBoolean, type Value } from './java-values.ts';
 import { readJavaDouble, readJavaInt, readJavaLong } from './number-bytes.ts';
-import { equalityOf, literalValue, negated, type Verdict, verdictOf } from './reference.ts';
-import type { Node, OrderSign } from './syntax-tree.ts';
+import { equalityOf, negated, type Verdict, verdictOf } from './reference.ts';
+import { literalValue, type Node, type OrderSign } from './syntax-tree.ts';
 import { textTestOf, valueSetOf } from './text-bytes.ts';
 
 /** What a closure answers. TRUE and FALSE turn into each other by `1 - x`. */

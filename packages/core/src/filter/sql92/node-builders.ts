@@ -1,7 +1,7 @@
 /** Makes the nodes of an expression and refuses those that Apache refuses (broker.md 10.2, compile errors). */
-import { NUMBER_FORMAT, orderOf, type Value } from './java-values.ts';
+import { NUMBER_FORMAT, orderOf } from './java-values.ts';
 import { badOperand, notBoolean, type Sql92Position } from './syntax-error.ts';
-import { isCondition, type Literal, literalText, type Node, nodeText, type OrderSign, type TextTest } from './syntax-tree.ts';
+import { isCondition, type Literal, literalText, literalValue, type Node, nodeText, type OrderSign, type TextTest } from './syntax-tree.ts';
 
 const RUNTIME = 'java.lang.RuntimeException';
 
@@ -69,13 +69,9 @@ export function between(parts: { value: Node; low: Node; high: Node; negated: bo
   return logic('and', [order('>=', value, low, at), order('<=', value, high, at)]);
 }
 
-function valueOf(constant: Literal): Value {
-  return constant.type === 'null' ? null : constant.type === 'string' || constant.type === 'boolean' ? constant.value : constant;
-}
-
 function checkRange(low: Literal, high: Literal, at: Sql92Position): void {
-  const lowValue = valueOf(low);
-  const highValue = valueOf(high);
+  const lowValue = literalValue(low);
+  const highValue = literalValue(high);
   if (lowValue === null || highValue === null) throw badOperand(RUNTIME, 'Illegal values of between, values can not be null!', at);
   const ordered = orderOf(highValue, lowValue);
   if (typeof ordered === 'object') {

@@ -3,7 +3,7 @@
  * and uses it for the parts of an expression that name no property.
  */
 import { compareDoubles, orderOf, parseJavaDouble, type Value } from './java-values.ts';
-import type { Literal, Node } from './syntax-tree.ts';
+import { literalValue, type Node } from './syntax-tree.ts';
 
 /** What an expression says: true, false, null (unknown); `error` where Java throws. */
 export type Verdict = boolean | null | 'error';
@@ -29,12 +29,6 @@ function caught(evaluation: () => Value): Verdict {
     if (error instanceof EvaluationError) return 'error';
     throw error;
   }
-}
-
-/** A literal as a value. */
-export function literalValue(literal: Literal): Value {
-  if (literal.type === 'null') return null;
-  return literal.type === 'string' || literal.type === 'boolean' ? literal.value : literal;
 }
 
 /** A number with its sign turned; anything else becomes null. */

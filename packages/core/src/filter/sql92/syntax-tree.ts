@@ -1,5 +1,6 @@
 /** A SQL92 expression that was read (broker.md 10.2), and how Apache prints its parts in messages. */
 import { javaDoubleText } from '../../kit/java-json.ts';
+import type { Value } from './java-values.ts';
 
 /** A literal with the type that Java gives it. */
 export type Literal =
@@ -34,6 +35,12 @@ export type Node = { readonly depth: number } & (
 export function isCondition(node: Node): boolean {
   if (node.kind === 'literal') return node.literal.type === 'boolean' || node.literal.type === 'null';
   return node.kind !== 'property' && node.kind !== 'negate';
+}
+
+/** A literal as a value. */
+export function literalValue(literal: Literal): Value {
+  if (literal.type === 'null') return null;
+  return literal.type === 'string' || literal.type === 'boolean' ? literal.value : literal;
 }
 
 /** A literal as Apache prints it. */

@@ -136,7 +136,7 @@ export class Tokenizer {
       at = end + 1;
     }
     if (end >= 0) return text.slice(start, end);
-    throw unreadableText(this.#behindEnd(), text.slice(start), undefined);
+    throw unreadableText(this.#behindEnd(), start === text.length - 1 ? '' : text.slice(start), undefined);
   }
 
   #unreadable(start: number): Error {

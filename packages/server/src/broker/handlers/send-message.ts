@@ -71,6 +71,8 @@ export interface SendParts {
   readonly uniqueKey: () => string;
   /** Counts stored messages. */
   readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
+  /** Counts a send that the store did not take. */
+  readonly notStored: () => void;
   /** What unusual messages pass before they are stored, in order: retries, transactions, delays… */
   readonly diversions: readonly SendDiversion[];
 }
@@ -208,6 +210,7 @@ export class SendMessageHandler {
 
   #refusal(refused: AppendRefusal): Refusal {
     const { refusals, reply } = this.#parts;
+    this.#parts.notStored();
     switch (refused.kind) {
       case 'properties-too-long':
         return refusals.illegal('properties', refused.bytes);

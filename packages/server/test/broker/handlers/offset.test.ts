@@ -103,12 +103,15 @@ test('queue bounds and times are answered, 0 and -1 for what is not there', asyn
   assert.deepEqual(await ext(29, { timestamp: '25', boundaryType: 'upper' }), { offset: '1' });
 });
 
-test('a slave gets the positions with bare queue ids', async () => {
+// A 5.5.0 slave of a 5.5.0 master gets no positions: its fastjson2 cannot skip `pullOffsetTable` with bare ids. Seen with a 5.5.0
+// slave of ours, too; with quoted ids it reads them.
+test('a slave gets the positions with quoted queue ids', async () => {
   const broker = brokerWith('Basic550');
   broker.parts.offsets.commit('CGpull', 'Basic550', 3, 3);
   for (const [queueId, queueOffset] of [3, 2, 2, 2].entries()) broker.parts.offsets.commit('CGlite', 'Basic550', queueId, queueOffset);
   for (const [queueId, queueOffset] of [3, 3, 2, 4].entries()) broker.parts.offsets.commitPull('CGlite', 'Basic550', queueId, queueOffset);
   broker.parts.offsets.commitPull('CGpull', 'Basic550', 3, 1);
   const answer = await replay(broker, { family: 'slave-and-ha', name: 'GET_ALL_CONSUMER_OFFSET-0-2', body: 'shape' });
-  assert.match(answer.body?.toString() ?? '', /"offsetTable":\{"Basic550@CGpull":\{3:3\},"Basic550@CGlite":\{0:3,1:2,2:2,3:2\}\}/);
+  const { offsetTable } = JSON.parse(answer.body?.toString() ?? '');
+  assert.deepEqual(offsetTable, { 'Basic550@CGpull': { 3: 3 }, 'Basic550@CGlite': { 0: 3, 1: 2, 2: 2, 3: 2 } });
 });
