@@ -29,7 +29,7 @@ const SMALL_FILES = {
   mappedFileSizeConsumeQueue: 20 * 200,
   maxHashSlotNum: 500,
   maxIndexNum: 2_000,
-  maxMessageSize: 65_536,
+  maxMessageSize: 262_144,
   maxTransferCountOnMessageInMemory: 1_000,
   maxTransferCountOnMessageInDisk: 1_000,
   maxTransferBytesOnMessageInMemory: 1024 * 1024,

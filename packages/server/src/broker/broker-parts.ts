@@ -2,6 +2,7 @@
 import type { Platform } from '@perigee/core/platform/ports';
 import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import type { Refusal } from '@perigee/core/protocol/refusal';
+import type { CommitLog } from '../store/commit-log.ts';
 import type { StoreView } from '../store/store-view.ts';
 import type { BrokerStats } from './broker-stats.ts';
 import type { ConsumerOffsetTable, OffsetSettings } from './consumer-offset-table.ts';
@@ -62,8 +63,8 @@ export interface BrokerParts {
   readonly store: StoreView;
   /** Wall time of the start, ms. */
   readonly bootTimestampMs: number;
-  /** Everything of the CommitLog below this physical offset is on the device. */
-  readonly flushedPhysicalOffset: () => number;
+  /** `flushedTo`: everything of the CommitLog below this physical offset is on the device. */
+  readonly commitLog: Pick<CommitLog, 'flushedTo' | 'counters'>;
   /** What is wrong with a SQL92 expression, in Apache's words; undefined when it is fine. Absent: no SQL92 here. */
   readonly sqlProblem?: ((expression: string) => string | undefined) | undefined;
 }

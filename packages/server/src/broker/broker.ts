@@ -116,7 +116,7 @@ export class Broker {
       stats,
       store: this.store.queries,
       bootTimestampMs: platform.clock.wallMs(),
-      flushedPhysicalOffset: () => this.store.commitLog.flushedTo,
+      commitLog: this.store.commitLog,
     };
     this.put = new MessagePut({
       append: this.store.append,

@@ -21,6 +21,8 @@ export interface MessageDraft {
   delayMs?: number | undefined;
   /** Answered to the sender of a message that can be recalled. */
   recallHandle?: string | undefined;
+  /** Buckets of the Java map that would hold the properties, which gives their order where they are stored in Java's; default: as decoded. */
+  readonly propertyBuckets?: number | undefined;
 }
 
 /** Looks at a message before it is stored: changes it, or says why it must not be. */

@@ -67,7 +67,7 @@ function* putAndGet({ stats }: BrokerParts): Generator<[string, string]> {
   yield ['msgGetTotalTodayNow', String(getToday.now)];
 }
 
-function* storeState({ store, settings, flushedPhysicalOffset }: BrokerParts): Generator<[string, string]> {
+function* storeState({ store, settings, commitLog }: BrokerParts): Generator<[string, string]> {
   const use = store.diskUse();
   yield ['commitLogDiskRatio', ratio(use.commitLog)];
   if (settings.storePathCommitLog !== undefined) yield [`commitLogDiskRatio_${settings.storePathCommitLog}`, ratio(use.commitLog)];
@@ -77,7 +77,9 @@ function* storeState({ store, settings, flushedPhysicalOffset }: BrokerParts): G
   yield ['commitLogMinOffset', String(store.maxPhysicalOffset === 0 ? -1 : store.minPhysicalOffset)];
   yield ['commitLogMaxOffset', String(store.maxPhysicalOffset)];
   yield ['earliestMessageTimeStamp', String(store.earliestStoreTimestampOfLog())];
-  yield ['remainHowManyDataToFlush', readableBytes(Math.max(0, store.maxPhysicalOffset - flushedPhysicalOffset()))];
+  yield ['remainHowManyDataToFlush', readableBytes(Math.max(0, store.maxPhysicalOffset - commitLog.flushedTo))];
+  // Ours: how often the page cache was slow, so that writes went through the thread pool for a while.
+  yield ['slowPageCacheWriteTimes', String(commitLog.counters.slowWrites)];
   yield ['remainTransientStoreBufferNumbs', NO_BUFFER_POOL];
   // A message is dispatched in the same turn as it is appended, and appends wait for no lock.
   yield ['dispatchBehindBytes', '0'];

@@ -34,7 +34,8 @@ export interface CleaningConfig {
 
 /** What the keys say now. */
 export function cleaningSettings(config: CleaningConfig): CleaningSettings {
-  const { diskMaxUsedSpaceRatio, diskSpaceCleanForciblyRatio, diskSpaceWarningLevelRatio, cleanFileForciblyEnable, deleteFileBatchMax } = config;
+  const { diskMaxUsedSpaceRatio, diskSpaceCleanForciblyRatio, diskSpaceWarningLevelRatio, cleanFileForciblyEnable, deleteFileBatchMax } =
+    config;
   return {
     fileReservedHours: config.fileReservedTime,
     deleteHours: parseDeleteWhen(config.deleteWhen),

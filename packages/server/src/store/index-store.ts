@@ -121,7 +121,7 @@ export class IndexStore {
     const last = this.#files.at(-1);
     if (last !== undefined) {
       this.#doneTo = last.endPhysicalOffset;
-      this.#keysDone = exitWasClean ? Number.POSITIVE_INFINITY : last.entriesOfLastRecord();
+      this.#keysDone = exitWasClean ? Number.POSITIVE_INFINITY : this.#entriesOfLastRecord();
     }
     if (!exitWasClean && this.#files.length > 0) {
       this.#unsyncedDirectories.add(this.#options.directory);
@@ -400,6 +400,23 @@ export class IndexStore {
     }
     this.#files.push(file);
     return file;
+  }
+
+  /** Entries of the newest indexed record; a file may have become full in the middle of its keys. */
+  #entriesOfLastRecord(): number {
+    let count = 0;
+    for (let place = this.#files.length - 1; place >= 0; place--) {
+      const file = this.#files[place] as IndexFile;
+      if (file.endPhysicalOffset !== this.#doneTo) {
+        break;
+      }
+      const entries = file.entriesOfLastRecord();
+      count += entries;
+      if (entries < file.entryCount) {
+        break;
+      }
+    }
+    return count;
   }
 
   /** Checks the files from a place on; what does not hang together ends the index there. */

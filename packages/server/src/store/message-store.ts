@@ -178,6 +178,7 @@ export class MessageStore implements LogSource {
         checkpoint: this.checkpoint,
         dispatchedTo: () => this.#dispatchedTo(),
         logSyncedTo: () => this.commitLog.flushedTo,
+        ...(config.messageIndexEnable ? { syncIndex: () => this.index.sync() } : {}),
         diskFailed: (error) => this.#diskFailed(error),
       },
       { flushPeriodMs: config.flushIntervalConsumeQueue, syncPeriodMs: config.flushConsumeQueueThoroughInterval },

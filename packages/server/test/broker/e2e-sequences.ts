@@ -13,6 +13,7 @@ type Step =
   | { readonly kind: 'send'; readonly queueId: number; readonly bytes: number; readonly count: number }
   | { readonly kind: 'wait'; readonly delayMs: number }
   | { readonly kind: 'leave'; readonly queueId: number; readonly count: number }
+  | { readonly kind: 'full'; readonly usableBytes: number; readonly bytes: number; readonly count: number }
   | { readonly kind: 'kill' }
   | { readonly kind: 'power'; readonly tear: boolean }
   | { readonly kind: 'restart' };
@@ -39,6 +40,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('leave' as const), queueId: fc.nat(QUEUES - 1), count: fc.integer({ min: 1, max: 4 }) }),
   },
+  // The disk has only so much room for a while.
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('full' as const),
+      usableBytes: fc.nat(30_000),
+      bytes: fc.nat(6_000),
+      count: fc.integer({ min: 1, max: 12 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: 'kill' as const }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('power' as const), tear: fc.boolean() }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
@@ -47,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 export const sequences: fc.Arbitrary<Sequence> = fc.record({
   seed: fc.nat(),
   syncFlush: fc.boolean(),
-  steps: fc.array(step, { minLength: 1, maxLength: 14 }),
+  steps: fc.array(step, { minLength: 1, maxLength: 12 }),
 });
 
 /** What a broker with small files promised so far. */
@@ -57,6 +68,10 @@ class Promises {
   /** Queue → offset → body of acked messages that must be there. */
   readonly acked: Map<number, string>[] = Array.from({ length: QUEUES }, () => new Map());
   readonly sent = new Set<string>();
+  /** Bodies of messages whose senders were told that they are not stored. */
+  readonly refused = new Set<string>();
+  /** The disk may be full. */
+  mayRefuse = false;
   #next = 0;
 
   constructor(broker: E2e, syncFlush: boolean) {
@@ -69,6 +84,11 @@ class Promises {
     const body = name + 'x'.repeat(Math.max(0, bytes - name.length));
     this.sent.add(body);
     return send(this.#broker.client, { topic: TOPIC, queueId, body, properties: { KEYS: name } }).then(({ code, ext, remark }) => {
+      if (code === 14 && this.mayRefuse) {
+        assert.match(remark, /the disk is full/);
+        this.refused.add(body);
+        return;
+      }
       assert.equal(code, 0, remark);
       const queueOffset = Number(ext['queueOffset']);
       const acked = this.acked[queueId] as Map<number, string>;
@@ -85,6 +105,7 @@ class Promises {
       const acked = this.acked[queueId] as Map<number, string>;
       for (const [queueOffset, { body }] of stored) {
         assert.ok(this.sent.has(body), `queue ${queueId} holds a message that nobody sent`);
+        assert.ok(!this.refused.has(body), `${body.slice(0, 8)} is stored though its sender was told that it is not`);
         assert.ok(!seen.has(body), `${body.slice(0, 8)} is there twice`);
         seen.add(body);
         const promised = acked.get(queueOffset);
@@ -131,6 +152,17 @@ export async function runSequence({ seed, syncFlush, steps }: Sequence): Promise
       case 'leave':
         for (let n = 0; n < each.count; n++) void promises.send(each.queueId, 100);
         break;
+      case 'full': {
+        const { storage } = broker.disk;
+        const capacityBytes = storage.capacityBytes;
+        promises.mayRefuse = true;
+        storage.capacityBytes += each.usableBytes - storage.usableBytes;
+        for (let n = 0; n < each.count; n++) await broker.run(promises.send(n % QUEUES, each.bytes));
+        storage.capacityBytes = capacityBytes;
+        await broker.cluster.clock.advance(1_500);
+        promises.mayRefuse = false;
+        break;
+      }
       case 'wait':
         await broker.cluster.clock.advance(each.delayMs);
         break;

@@ -223,7 +223,7 @@ export class TestBroker {
       stats: new BrokerStats(platform.clock, (topic) => topics.isSystem(topic), 'UTC'),
       store: this.store,
       bootTimestampMs: platform.clock.wallMs(),
-      flushedPhysicalOffset: () => this.store.maxPhysicalOffset,
+      commitLog: { flushedTo: 0, counters: { slowWrites: 0, longestWriteMs: 0 } },
     };
     this.#handlers = bindHandlers(tableCommands, tableHandlers(this.parts));
   }

@@ -15,10 +15,11 @@ test('bytes and spans are written as Apache writes them', () => {
   assert.equal(readableSpan(90_061_999), '[ 1 days, 1 hours, 1 minutes, 1 seconds ]');
 });
 
-test('what is not flushed yet is shown', () => {
+test('what is not flushed yet is shown, and how often the page cache was slow', () => {
   const broker = new TestBroker();
   broker.store.maxPhysicalOffset = 5_000;
-  assert.equal(runtimeInfo(broker.parts).get('remainHowManyDataToFlush'), '0 B');
-  const told = runtimeInfo({ ...broker.parts, flushedPhysicalOffset: () => 904 });
+  const commitLog = { flushedTo: 904, counters: { slowWrites: 3, longestWriteMs: 17 } };
+  const told = runtimeInfo({ ...broker.parts, commitLog });
   assert.equal(told.get('remainHowManyDataToFlush'), '4.0 KiB');
+  assert.equal(told.get('slowPageCacheWriteTimes'), '3');
 });

@@ -57,13 +57,15 @@ function nameExpected(expected: readonly string[]): string {
   return expected.map((image) => image.replaceAll('"', '')).join(' or ');
 }
 
+const END_INSIDE = 'the last word has no end, or a character that means nothing';
+const QUOTES = '"`\u2018\u2019\u201c\u201d';
+
 /** Text that starts no token. `after` is what was read of one; `next` the character that does not fit, undefined at the end. */
 export function unreadableText(position: Sql92Position, after: string, next: string | undefined): Sql92SyntaxError {
   const encountered = next === undefined ? '<EOF> ' : `"${escapeJava(next)}" (${next.charCodeAt(0)}), `;
   return new Sql92SyntaxError({
     legacy: `${TOKEN_ERROR}: Lexical error at line ${position.line}, column ${position.column}.  Encountered: ${encountered}after : "${escapeJava(after)}"`,
-    why:
-      next === undefined ? 'the expression ends inside of a string, a comment or a sign that means nothing' : `${next} means nothing here`,
+    why: next === undefined ? END_INSIDE : `${next} means nothing here${QUOTES.includes(next) ? " (strings stand in ')" : ''}`,
     position,
     isGrammar: true,
   });

@@ -69,7 +69,7 @@ function writeHead(connection: RemotingConnection, header: string, bodyBytes: nu
   output.ensure(FRAME_HEAD_BYTES + header.length + bodyBytes);
   const at = output.length;
   // ASCII: names of topics and groups do not stand in it.
-  output.bytes.latin1Write(header, at + FRAME_HEAD_BYTES);
+  output.bytes.write(header, at + FRAME_HEAD_BYTES, 'latin1');
   writeInt32(output.bytes, at, 4 + header.length + bodyBytes);
   writeInt32(output.bytes, at + 4, header.length);
   return at + FRAME_HEAD_BYTES + header.length;

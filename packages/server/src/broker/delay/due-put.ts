@@ -1,0 +1,265 @@
+/**
+ * Puts a message that is due into the queue that it was meant for (broker.md 17). The record is read, its properties are
+ * kept or get what Apache adds, and it is appended; nothing is allocated per message but what the additions need.
+ */
+import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
+import { encodeProperties, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
+import {
+  recordBodyEnd,
+  recordBodyStart,
+  recordBornTimestampAt,
+  recordFlagAt,
+  recordPropertiesEnd,
+  recordPropertiesStart,
+  recordReconsumeTimesAt,
+  recordSysFlagAt,
+  recordTopicEnd,
+  recordTopicStart,
+} from '@perigee/core/message/record';
+import { SYS_FLAG_BORN_HOST_V6 } from '@perigee/core/message/sys-flag';
+import type { Clock, Log } from '@perigee/core/platform/ports';
+import { AppendInput } from '../../store/append-input.ts';
+import { type AppendRing, type AppendSink, PUT_FAILED, type PutStatus } from '../../store/append-ring.ts';
+import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
+import type { RecordCursor } from '../../store/record-cursor.ts';
+import type { StoreQueue } from '../../store/store-queue.ts';
+import { HALF_TOPIC, TIMER_TOPIC } from '../names.ts';
+
+const NAMES = ['REAL_TOPIC', 'REAL_QID', 'UNIQ_KEY', 'KEYS', 'TAGS', 'TIMER_OUT_MS', 'TIMER_DEL_UNIQKEY', '__CRC32#'];
+const REAL_TOPIC = 0;
+const REAL_QUEUE_ID = 1;
+const UNIQUE_KEY = 2;
+const KEYS = 3;
+const TAGS = 4;
+const OUT_MS = 5;
+const DELETE_KEY = 6;
+const CRC = 7;
+
+/** Where BORNHOST stands in a record (store.md 3). */
+const BORN_HOST_AT = 48;
+const BORN_HOST_V4_BYTES = 8;
+const BORN_HOST_V6_BYTES = 20;
+/** TIMER_ENQUEUE_MS of a message that was late when the timer saw it: Java's Long.MAX_VALUE. */
+export const NEVER_ENQUEUED = '9223372036854775807';
+const QUEUE_ID_MAX = 65_535;
+
+/** A message to put. */
+export interface Due {
+  readonly physicalOffset: number;
+  readonly sizeBytes: number;
+  /** `level`: as it is. `timer`: with what the timer adds. `roll`: into the timer topic again. */
+  readonly kind: 'level' | 'timer' | 'roll';
+  /** Tick at which the timer took it, or {@link NEVER_ENQUEUED}; not for levels. */
+  readonly enqueueMs: string;
+}
+
+/** Messages under way, and those that the disk refused. */
+export class DueGroup {
+  pending = 0;
+  readonly failed: Due[] = [];
+  readonly #settled: () => void;
+
+  /** `settled` is called whenever one of them is done. */
+  constructor(settled: () => void) {
+    this.#settled = settled;
+  }
+
+  get isEmpty(): boolean {
+    return this.pending === 0 && this.failed.length === 0;
+  }
+
+  done(due: Due, isStored: boolean): void {
+    this.pending--;
+    if (!isStored) this.failed.push(due);
+    this.#settled();
+  }
+}
+
+/** `busy`: not now. `skipped`: never, and the log says why unless the message has expired. */
+export type DuePutResult = 'appended' | 'busy' | 'skipped';
+
+export interface DuePutParts {
+  readonly append: Pick<MessageAppend, 'append'>;
+  readonly queue: (topic: string, queueId: number) => StoreQueue;
+  readonly records: RecordCursor;
+  /** Counts stored messages. */
+  readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
+}
+
+interface Waiting {
+  readonly due: Due;
+  readonly group: DueGroup;
+}
+
+export class DuePut implements AppendSink {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #parts: DuePutParts;
+  readonly #input = new AppendInput();
+  readonly #scanner = new PropertyScanner(NAMES);
+  readonly #timerTopic = Buffer.from(TIMER_TOPIC, 'latin1');
+  readonly #bornHostV4 = Buffer.alloc(BORN_HOST_V4_BYTES);
+  readonly #bornHostV6 = Buffer.alloc(BORN_HOST_V6_BYTES);
+
+  constructor(platform: { readonly clock: Clock; readonly log: Log }, parts: DuePutParts) {
+    this.#clock = platform.clock;
+    this.#log = platform.log;
+    this.#parts = parts;
+  }
+
+  /** Loads the record of a message; false when it is not there any more. The questions below are about the record loaded last. */
+  load(physicalOffset: number, sizeBytes: number): boolean {
+    const { records } = this.#parts;
+    if (!records.load(physicalOffset, sizeBytes)) return false;
+    this.#scanner.scan(records.bytes, recordPropertiesStart(records.bytes, records.start), recordPropertiesEnd(records.bytes, records.start));
+    return true;
+  }
+
+  get realTopic(): string {
+    return this.#text(REAL_TOPIC);
+  }
+
+  get realTopicHash(): number {
+    const scanner = this.#scanner;
+    const start = scanner.start(REAL_TOPIC);
+    return start < 0 ? 0 : javaStringHashOfUtf8(this.#parts.records.bytes, start, scanner.end(REAL_TOPIC));
+  }
+
+  get uniqueKey(): string {
+    return this.#text(UNIQUE_KEY);
+  }
+
+  /** TIMER_OUT_MS; NaN when it is missing or no time. */
+  get outMs(): number {
+    const text = this.#text(OUT_MS);
+    return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  }
+
+  get hasDeleteKey(): boolean {
+    return this.#scanner.start(DELETE_KEY) >= 0;
+  }
+
+  /** TIMER_DEL_UNIQKEY. */
+  get deleteKey(): string {
+    return this.#text(DELETE_KEY);
+  }
+
+  /** The record belongs to the timer topic. */
+  get isTimer(): boolean {
+    const { bytes, start } = this.#parts.records;
+    return bytes.compare(this.#timerTopic, 0, undefined, recordTopicStart(bytes, start), recordTopicEnd(bytes, start)) === 0;
+  }
+
+  #text(name: number): string {
+    const start = this.#scanner.start(name);
+    return start < 0 ? '' : this.#parts.records.bytes.toString('utf8', start, this.#scanner.end(name));
+  }
+
+  /** Puts the message loaded last. `group` hears when it is in the page cache. */
+  put(due: Due, group: DueGroup): DuePutResult {
+    const realTopic = this.realTopic;
+    if (realTopic.length === 0 || realTopic === HALF_TOPIC) return this.#skip(due, realTopic, 'it does not say where it is meant for');
+    const queue = due.kind === 'roll' ? this.#parts.queue(TIMER_TOPIC, 0) : this.#parts.queue(realTopic, this.#realQueueId());
+    this.#fillRecord();
+    this.#input.queue = queue;
+    this.#input.token = { due, group } satisfies Waiting;
+    this.#input.sink = this;
+    let why = this.#appendWith(due);
+    // The additions are for diagnosis: a message without room for them goes without.
+    if (why?.kind === 'properties-too-long' && due.kind === 'timer') why = this.#appendAsIs();
+    if (why === undefined) {
+      group.pending++;
+      this.#parts.counted(queue, 1, this.#input.bodyEnd - this.#input.bodyStart);
+      return 'appended';
+    }
+    if (why.kind === 'busy' || why.kind === 'not-writable') return 'busy';
+    return this.#skip(due, realTopic, `${why.kind}: ${why.bytes} bytes, at most ${why.bytesMax}`);
+  }
+
+  #skip(due: Due, realTopic: string, cause: string): DuePutResult {
+    this.#log.error('a delayed message cannot be delivered; it stays in the CommitLog', {
+      cause,
+      topic: realTopic,
+      physicalOffset: due.physicalOffset,
+    });
+    return 'skipped';
+  }
+
+  #realQueueId(): number {
+    const queueId = Number(this.#text(REAL_QUEUE_ID));
+    return Number.isInteger(queueId) && queueId >= 0 && queueId <= QUEUE_ID_MAX ? queueId : 0;
+  }
+
+  #fillRecord(): void {
+    const input = this.#input;
+    const { bytes, start } = this.#parts.records;
+    input.flag = recordFlagAt(bytes, start);
+    input.sysFlag = recordSysFlagAt(bytes, start);
+    input.bornTimestampMs = recordBornTimestampAt(bytes, start);
+    const bornHost = (input.sysFlag & SYS_FLAG_BORN_HOST_V6) === 0 ? this.#bornHostV4 : this.#bornHostV6;
+    bytes.copy(bornHost, 0, start + BORN_HOST_AT, start + BORN_HOST_AT + bornHost.length);
+    input.bornHost = bornHost;
+    input.reconsumeTimes = recordReconsumeTimesAt(bytes, start);
+    input.preparedTransactionOffset = 0;
+    input.body = bytes;
+    input.bodyStart = recordBodyStart(bytes, start);
+    input.bodyEnd = recordBodyEnd(bytes, start);
+    input.tagsCode = this.#scanner.start(TAGS) < 0 ? 0 : javaStringHashOfUtf8(bytes, this.#scanner.start(TAGS), this.#scanner.end(TAGS));
+    input.waits = false;
+  }
+
+  #appendWith(due: Due): AppendRefusal | undefined {
+    if (due.kind === 'level') return this.#appendAsIs();
+    const properties = this.#properties();
+    properties.set('TIMER_ENQUEUE_MS', due.enqueueMs);
+    properties.set('TIMER_DEQUEUE_MS', String(this.#clock.wallMs()));
+    if (due.kind === 'roll') properties.set('TIMER_ROLL_TIMES', String((Number(properties.get('TIMER_ROLL_TIMES')) || 0) + 1));
+    sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
+    return this.#appendProperties(properties);
+  }
+
+  #properties(): Map<string, string> {
+    const { bytes, start } = this.#parts.records;
+    const properties = parseProperties(bytes.toString('utf8', recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start)));
+    // The CRC is that of the record as it was; the append makes a new one where it is wanted.
+    properties.delete('__CRC32#');
+    return properties;
+  }
+
+  #appendProperties(properties: Map<string, string>): AppendRefusal | undefined {
+    const text = Buffer.from(encodeProperties(properties), 'utf8');
+    this.#scanner.scan(text, 0, text.length);
+    return this.#appendRange(text, 0, text.length);
+  }
+
+  /** The delivered record keeps the properties byte for byte, REAL_TOPIC and DELAY included, as Apache's does. */
+  #appendAsIs(): AppendRefusal | undefined {
+    const { bytes, start } = this.#parts.records;
+    const from = recordPropertiesStart(bytes, start);
+    const to = recordPropertiesEnd(bytes, start);
+    this.#scanner.scan(bytes, from, to);
+    if (this.#scanner.start(CRC) >= 0) return this.#appendProperties(this.#properties());
+    return this.#appendRange(bytes, from, to);
+  }
+
+  #appendRange(properties: Buffer, from: number, to: number): AppendRefusal | undefined {
+    const input = this.#input;
+    const scanner = this.#scanner;
+    input.properties = properties;
+    input.propertiesStart = from;
+    input.propertiesEnd = to;
+    input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
+    input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
+    input.keysStart = scanner.start(KEYS);
+    input.keysEnd = scanner.end(KEYS);
+    input.tagsStart = scanner.start(TAGS);
+    input.tagsEnd = scanner.end(TAGS);
+    return this.#parts.append.append(input);
+  }
+
+  settled(ring: AppendRing, slot: number, status: PutStatus): void {
+    const { due, group } = ring.token[slot] as Waiting;
+    group.done(due, status !== PUT_FAILED);
+  }
+}
