@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type AdminSession, type ApacheServer, freePort, openAdmin, openDriver, runCases, startBroker, startNamesrv } from './java-process.ts';
+import {
+  type AdminSession,
+  type ApacheServer,
+  freePort,
+  openAdmin,
+  openDriver,
+  runCases,
+  startBroker,
+  startNamesrv,
+} from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
 import { command, reportCases, skip, until } from './suite.ts';
@@ -13,7 +22,17 @@ import { command, reportCases, skip, until } from './suite.ts';
 const masters = 3;
 const brokerNames = ['apache-533', 'apache-550', 'perigee'] as const;
 /** With several masters these show whether sending, rebalance and offsets work across them. */
-const cases = ['send-sync', 'send-batch', 'send-selector', 'push-orderly', 'push-rebalance', 'push-offsets-kept', 'litepull-subscribe', 'query-key', 'topic-create'];
+const cases = [
+  'send-sync',
+  'send-batch',
+  'send-selector',
+  'push-orderly',
+  'push-rebalance',
+  'push-offsets-kept',
+  'litepull-subscribe',
+  'query-key',
+  'topic-create',
+];
 
 suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 }, () => {
   let ours: PerigeeServer;
@@ -58,16 +77,26 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
       const brokers = async (): Promise<string[][]> => lines(await printed(namesrv, 'clusterList')).map((line) => line.split(/\s+/));
       await until('three brokers', async () => (await brokers()).filter(([cluster]) => cluster === 'DefaultCluster').length === masters);
       const listed = (await brokers()).filter(([cluster]) => cluster === 'DefaultCluster');
-      assert.deepEqual(listed.map((row) => row.slice(1, 3).join(' ')), brokerNames.map((name) => `${name} 0`));
-      assert.deepEqual(listed.map((row) => row.at(-1)), ['true', 'true', 'true']);
-      assert.deepEqual(listed.map((row) => row[4]), ['V5_3_3', 'V5_5_0', 'V5_5_0']);
+      assert.deepEqual(
+        listed.map((row) => row.slice(1, 3).join(' ')),
+        brokerNames.map((name) => `${name} 0`),
+      );
+      assert.deepEqual(
+        listed.map((row) => row.at(-1)),
+        ['true', 'true', 'true'],
+      );
+      assert.deepEqual(
+        listed.map((row) => row[4]),
+        ['V5_3_3', 'V5_5_0', 'V5_5_0'],
+      );
     }
   });
 
   test('a topic made on the cluster has the same route at both NameServers', async () => {
     const created = await printed(ours, 'updateTopic', '-c', 'DefaultCluster', '-t', 'Spread', '-r', '4', '-w', '4');
     assert.equal(created.match(/^create topic to 127\.0\.0\.1:\d+ success\.$/gm)?.length, masters);
-    const route = async (namesrv: { address: string }): Promise<string[]> => lines(await printed(namesrv, 'topicRoute', '-t', 'Spread', '-l'));
+    const route = async (namesrv: { address: string }): Promise<string[]> =>
+      lines(await printed(namesrv, 'topicRoute', '-t', 'Spread', '-l'));
     await until('three brokers in both routes', async () =>
       (await Promise.all([ours, theirs].map(route))).every((rows) => rows.some((row) => /^Total: +3 +12 +12/.test(row))),
     );
@@ -77,8 +106,16 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
   test('both NameServers list the same topics, and every system topic of Apache is one of ours', async () => {
     const [here, there] = [lines(await printed(ours, 'topicList')), lines(await printed(theirs, 'topicList'))];
     assert.deepEqual(here, there);
-    const holders = async (topic: string): Promise<number> => Number(/^Total: +(\d+)/m.exec(await printed(ours, 'topicRoute', '-t', topic, '-l'))?.[1]);
-    for (const topic of ['TBW102', 'SELF_TEST_TOPIC', 'SCHEDULE_TOPIC_XXXX', 'BenchmarkTest', 'DefaultCluster', 'RMQ_SYS_TRANS_HALF_TOPIC']) {
+    const holders = async (topic: string): Promise<number> =>
+      Number(/^Total: +(\d+)/m.exec(await printed(ours, 'topicRoute', '-t', topic, '-l'))?.[1]);
+    for (const topic of [
+      'TBW102',
+      'SELF_TEST_TOPIC',
+      'SCHEDULE_TOPIC_XXXX',
+      'BenchmarkTest',
+      'DefaultCluster',
+      'RMQ_SYS_TRANS_HALF_TOPIC',
+    ]) {
       assert.equal(await holders(topic), masters, topic);
     }
   });
@@ -86,7 +123,10 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
   test('a topic spread over the three is produced to and consumed from, with clients of either version at either NameServer', async () => {
     const fromOurs = openDriver({ version: '4.9.8', namesrv: ours.address, masters });
     const fromTheirs = openDriver({ version: '5.5.0', namesrv: theirs.address, masters });
-    const sent = [...(await command(fromOurs, ['produce', 'Spread', '90', 'a'])), ...(await command(fromTheirs, ['produce', 'Spread', '90', 'b']))];
+    const sent = [
+      ...(await command(fromOurs, ['produce', 'Spread', '90', 'a'])),
+      ...(await command(fromTheirs, ['produce', 'Spread', '90', 'b'])),
+    ];
     const share = Map.groupBy(sent, (line) => line.brokerName);
     assert.deepEqual([...share.keys()].sort(), [...brokerNames]);
     for (const part of share.values()) {
@@ -96,7 +136,13 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
     for (const driver of [fromOurs, fromTheirs]) {
       const read = await command(driver, ['readAll', 'Spread']);
       assert.deepEqual(read.map((line) => Buffer.from(line.body ?? '', 'base64').toString()).sort(), wanted);
-      const consumed = await command(driver, ['consume', 'Spread', `Group${driver === fromOurs ? 'Ours' : 'Theirs'}`, String(sent.length), '25000']);
+      const consumed = await command(driver, [
+        'consume',
+        'Spread',
+        `Group${driver === fromOurs ? 'Ours' : 'Theirs'}`,
+        String(sent.length),
+        '25000',
+      ]);
       assert.deepEqual(consumed.map((line) => line.body).sort(), wanted);
       assert.deepEqual([...new Set(consumed.map((line) => line.brokerName))].sort(), [...brokerNames]);
     }
@@ -106,7 +152,10 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
     assert.equal(progress.match(/^Spread +perigee /gm)?.length, 4);
   });
 
-  for (const [version, side] of [['4.9.8', 'theirs'], ['5.5.0', 'ours']] as const) {
+  for (const [version, side] of [
+    ['4.9.8', 'theirs'],
+    ['5.5.0', 'ours'],
+  ] as const) {
     test(`driver cases on three masters with client ${version} at ${side === 'ours' ? 'our' : "Apache's"} NameServer`, async (t) => {
       const namesrv = side === 'ours' ? ours.address : theirs.address;
       const result = await runCases({ version, namesrv, masters }, cases);
@@ -118,7 +167,12 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
 
   test('our broker shows every configuration key and every status figure that Apache 5.5.0 shows, but for the folder of its installation', async () => {
     const keys = async (name: string, server: { address: string }): Promise<Set<string>> =>
-      new Set((await printed(ours, name, '-b', server.address)).split('\n').map((line) => line.split(/ *(?: = |:)/)[0] ?? '').filter((key) => /^\w+$/.test(key)));
+      new Set(
+        (await printed(ours, name, '-b', server.address))
+          .split('\n')
+          .map((line) => line.split(/ *(?: = |:)/)[0] ?? '')
+          .filter((key) => /^\w+$/.test(key)),
+      );
     const [apache550] = apache as [ApacheServer];
     for (const name of ['getBrokerConfig', 'brokerStatus']) {
       const mine = await keys(name, perigee);
@@ -135,7 +189,12 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: 180_000 },
     for (const namesrv of [ours, theirs]) {
       assert.equal(await brokersOf(namesrv), masters - 1);
     }
-    perigee = await startPerigeeBroker({ dir: perigee.dir, port: perigee.port, namesrv: `${ours.address};${theirs.address}`, brokerName: 'perigee' });
+    perigee = await startPerigeeBroker({
+      dir: perigee.dir,
+      port: perigee.port,
+      namesrv: `${ours.address};${theirs.address}`,
+      brokerName: 'perigee',
+    });
     for (const namesrv of [ours, theirs]) {
       assert.equal(await brokersOf(namesrv), masters);
     }

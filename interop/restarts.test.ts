@@ -114,7 +114,10 @@ test('offsets and acknowledged messages survive restarts of clients, broker and 
     assert.ok(stored.length >= total + acknowledged.length);
     const consumed = await command(older, ['consume', topic, 'Group498', String(2 * burst), '20000']);
     const got = new Set(bodies(consumed));
-    assert.deepEqual(bodies(acknowledged).filter((body) => !got.has(body)), []);
+    assert.deepEqual(
+      bodies(acknowledged).filter((body) => !got.has(body)),
+      [],
+    );
   });
 
   await Promise.all([driver.close(), older.close()]);

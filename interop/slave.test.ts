@@ -46,7 +46,11 @@ suite('an Apache slave follows a Perigee master', { skip, timeout: 120_000 }, ()
     assert.match(await haStatus(), /^#SlaveNum\t1$/m);
     const { stdout } = await admin.run(['clusterList', '-n', namesrv.address]);
     assert.deepEqual(
-      stdout.split('\n').map((line) => line.split(/\s+/)).filter(([cluster]) => cluster === 'DefaultCluster').map((row) => [row[2], row[3], row.at(-1)]),
+      stdout
+        .split('\n')
+        .map((line) => line.split(/\s+/))
+        .filter(([cluster]) => cluster === 'DefaultCluster')
+        .map((row) => [row[2], row[3], row.at(-1)]),
       [
         ['0', master.address, 'true'],
         ['1', slave.address, 'false'],

@@ -7,7 +7,15 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type ApacheServer, type DriverLine, type DriverSession, freePort, openDriver, type ServerVersion, startBroker } from './java-process.ts';
+import {
+  type ApacheServer,
+  type DriverLine,
+  type DriverSession,
+  freePort,
+  openDriver,
+  type ServerVersion,
+  startBroker,
+} from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
 import { command, skip, until } from './suite.ts';
@@ -67,10 +75,16 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
 
   /** Keys of the oldest, a middle and the newest of the messages that were written last, in several CommitLog files. */
   const expectKeysFound = async (last = written): Promise<void> => {
-    const keyed = seen.messages.filter((message) => message.topic === bulk).sort((a, b) => (a.commitLogOffset ?? 0) - (b.commitLogOffset ?? 0)).slice(-last);
+    const keyed = seen.messages
+      .filter((message) => message.topic === bulk)
+      .sort((a, b) => (a.commitLogOffset ?? 0) - (b.commitLogOffset ?? 0))
+      .slice(-last);
     for (const message of new Set([keyed[0], keyed[Math.floor(keyed.length / 2)], keyed.at(-1)])) {
       const found = await command(driver, ['query', bulk, message?.keys ?? '']);
-      assert.deepEqual(found.map((line) => [line.queueId, line.queueOffset, line.body]), [[message?.queueId, message?.queueOffset, message?.body]]);
+      assert.deepEqual(
+        found.map((line) => [line.queueId, line.queueOffset, line.body]),
+        [[message?.queueId, message?.queueOffset, message?.body]],
+      );
       const [viewed] = await command(driver, ['view', bulk, message?.offsetMsgId ?? '']);
       assert.equal(viewed?.body, message?.body);
     }

@@ -176,7 +176,7 @@ class Rounds {
 
   /** Kills when enough is acknowledged: at that moment, or (every other round) with the first acknowledgement of a new topic. */
   async #killAt(server: ServerProcess, client: BrokerClient, load: Load, acknowledgedMax: number): Promise<void> {
-    while (load.failure === undefined && this.#ledger.acknowledged < acknowledgedMax) await nextTurn();
+    while (load.failure === undefined && this.#ledger.acknowledged < acknowledgedMax) await sleep(1);
     await this.#positionPersisted(load);
     if (load.failure === undefined && acknowledgedMax % 2 === 0) {
       const target = { topic: `Last-${acknowledgedMax}`, queueId: 0 };
@@ -249,8 +249,4 @@ function readIfThere(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

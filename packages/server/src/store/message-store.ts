@@ -260,6 +260,7 @@ export class MessageStore implements LogSource {
     this.#lastDispatchedTimestamp = storeTimestampMs;
     this.#lastDispatchedOffset = physicalOffset;
     if (queue.arrival !== undefined) queue.arrival.arrived(queue, queueOffset, tagsCode);
+    if (queue.follower !== undefined) queue.follower.arrived(queue, queueOffset, tagsCode);
   };
 
   #index(ring: AppendRing, slot: number): void {
@@ -295,6 +296,15 @@ export class MessageStore implements LogSource {
   /** Work of a turn's end. */
   endTurn(): void {
     this.append.endTurn();
+  }
+
+  /** Resolves when everything below `physicalOffset`, which is written, is on the device. Rejects with the disk's error. */
+  async syncTo(physicalOffset: number): Promise<void> {
+    while (this.commitLog.flushedTo < physicalOffset) {
+      // Started by the append path, so that whoever waits there for the device is answered too.
+      this.append.sync();
+      await this.commitLog.sync();
+    }
   }
 
   // --- the log as others read it ---

@@ -35,6 +35,8 @@ export class StoreQueue {
   nextQueueOffset: number;
   /** Who waits for a message here (held pulls and pops); the store only calls it. `undefined` when nobody does. */
   arrival: QueueArrival | undefined = undefined;
+  /** A part of the broker that reads everything here (delays, timer); the store only calls it. */
+  follower: QueueArrival | undefined = undefined;
 
   constructor(topic: string, queueId: number, rows: { simple: ConsumeQueue } | { batch: BatchConsumeQueue }) {
     this.topic = topic;

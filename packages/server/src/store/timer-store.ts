@@ -47,7 +47,8 @@ export interface TimerMessage {
 /**
  * - `placed`: it is in the wheel.
  * - `late`: its slot has passed; it is to be delivered at once.
- * - `blocked`: its slot holds messages of a turn before, which must be delivered first (after a long stop).
+ * - `blocked`: its slot is being delivered, or holds messages of a turn of the wheel before (after a long stop or a clock
+ *   that was set back): those come first.
  */
 export type Placed = 'placed' | 'late' | 'blocked';
 
@@ -62,6 +63,8 @@ export class TimerStore {
   #readTimeMs = 0;
   #writeTimeMs = 0;
   #queueOffset = 0;
+  /** The slot that a chain was handed out of. */
+  #deliveringMs: number | undefined;
   #version: DataVersion = { counter: 0, stateVersion: 0, timestamp: 0 };
   #flushing: Promise<void> | undefined;
 
@@ -147,7 +150,7 @@ export class TimerStore {
     if (outMs < this.#writeTimeMs) return 'late';
     const windowSlots = rollWindowSlots(this.#settings.timerRollWindowSlot, this.#wheel.slots);
     const { timeMs, magic } = placeTimer({ outMs, isDelete }, { writeTimeMs: this.#writeTimeMs, windowSlots, tickMs: this.tickMs });
-    if (!this.#wheel.isFree(timeMs)) return 'blocked';
+    if (timeMs === this.#deliveringMs || !this.#wheel.isFree(timeMs)) return 'blocked';
     const slot = this.#wheel.get(timeMs);
     const unit = this.#unit;
     unit.prevPos = slot?.lastPos ?? -1;
@@ -178,11 +181,12 @@ export class TimerStore {
     return slotTimeMs + this.tickMs;
   }
 
-  /** The chain of the earliest slot if it is due; undefined when none is. Throws the disk's error. */
+  /** The chain of the earliest slot if it is due, until {@link delivered}; undefined when none is. Throws the disk's error. */
   dueChain(nowMs: number): TimerChain | undefined {
     const timeMs = this.firstSlot();
     if (timeMs === undefined || !isSlotDue(timeMs, nowMs, this.tickMs)) return undefined;
     this.#timerLog.writeNow();
+    this.#deliveringMs = timeMs;
     return new TimerChain(this.#timerLog, timeMs, this.#wheel.get(timeMs)?.lastPos ?? -1);
   }
 
@@ -193,6 +197,7 @@ export class TimerStore {
 
   /** The messages of a slot are delivered: written to the page cache. */
   delivered(slotTimeMs: number): void {
+    this.#deliveringMs = undefined;
     this.#wheel.clear(slotTimeMs);
   }
 

@@ -162,7 +162,9 @@ export class LevelLoop {
     const { rows } = level.queue;
     if (level.next < rows.minQueueOffset) this.#advance(level, rows.minQueueOffset);
     if (level.head?.queueOffset === level.next) return level.head;
-    if (level.next >= rows.maxQueueOffset || rows.readRows(level.next, 1, this.#rows) === 0) return undefined;
+    // Rows of a file that was lost are passed over.
+    while (level.next < rows.maxQueueOffset && rows.readRows(level.next, 1, this.#rows) === 0) this.#advance(level, level.next + 1);
+    if (level.next >= rows.maxQueueOffset) return undefined;
     const deliverMs = this.#deliverMs(level, 0);
     const aheadMs = Math.min(deliverMs - this.#clock.wallMs(), level.delayMs);
     level.head = { queueOffset: level.next, deliverMs, latestMonotonicMs: this.#clock.monotonicMs() + Math.max(0, aheadMs) };

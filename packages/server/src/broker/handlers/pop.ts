@@ -93,7 +93,7 @@ export class PopMessageHandler {
       oneway,
       group,
       topic,
-      queueId,
+      queueId: Math.max(-1, queueId),
       messagesMax,
       invisibleMs,
       pollTimeMs,

@@ -105,6 +105,7 @@ export function queueAt(place: number, queueNums: number, spin: number, isAscend
 export interface AskedQueue {
   readonly topic: string;
   readonly group: string;
+  /** Negative: all. */
   readonly queueId: number;
   /** `ip:port` of the client. */
   readonly consumer: string;
@@ -119,7 +120,7 @@ export function checkReadable(
   const topic = context.topic(asked.topic);
   if (topic === undefined) return refusals.topicNotExist(asked.topic);
   if ((topic.perm & PERM_READ) === 0) return refusals.topicNotReadable(asked.topic);
-  if (asked.queueId >= topic.readQueueNums || asked.queueId < -1) return refusals.queueIllegal(asked.queueId, topic, asked.consumer);
+  if (asked.queueId >= topic.readQueueNums) return refusals.queueIllegal(asked.queueId, topic, asked.consumer);
   const group = context.group(asked.group);
   if (group === undefined) return refusals.groupNotExist(asked.group);
   if (!group.consumeEnable) return refusals.groupForbidden(asked.group);
