@@ -3,9 +3,10 @@
  * result as JSON. It speaks remoting in prebuilt frames and looks at no more of a reply than it has to.
  */
 import { connect, type Socket } from 'node:net';
+import { type Reply, requestFrame, runLane } from './dialogs.ts';
 import { OPAQUE_FIRST, OPAQUES, pullFrame, SendTemplate } from './frames.ts';
 import { Histogram } from './histogram.ts';
-import type { LoadResult, LoadSpec, PullSpec, SendSpec } from './load-spec.ts';
+import type { DialogSpec, LoadResult, LoadSpec, PullSpec, SendSpec } from './load-spec.ts';
 import { cpuSeconds } from './process-figures.ts';
 import { countRecords, FrameCutter, headerEnd, parseReplyHeader, QuickReply } from './reply-scan.ts';
 
@@ -189,6 +190,62 @@ class PullConnection {
   }
 }
 
+/** A connection on which several conversations run. */
+class DialogConnection {
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #socket: Socket | undefined;
+  #output: Buffer[] = [];
+  #opaque = OPAQUE_FIRST;
+
+  async open(port: number): Promise<void> {
+    this.#socket = await open(
+      port,
+      (bytes, start, end) => {
+        const header = parseReplyHeader(bytes, start);
+        const resolve = this.#waiting.get(header.opaque);
+        this.#waiting.delete(header.opaque);
+        // A conversation reads its answer later, when the chunk is overwritten.
+        const frame = Buffer.from(bytes.subarray(start, end));
+        resolve?.({ header, bytes: frame, start: 0, end: frame.length });
+      },
+      () => {},
+    );
+  }
+
+  ask = (code: number, fields: Readonly<Record<string, string | number | boolean>>, body?: Buffer): Promise<Reply> => {
+    const opaque = this.#opaque++;
+    if (this.#output.length === 0) setImmediate(() => this.#flush());
+    this.#output.push(requestFrame(code, opaque, fields, body));
+    return new Promise((resolve) => this.#waiting.set(opaque, resolve));
+  };
+
+  #flush(): void {
+    const output = this.#output;
+    this.#output = [];
+    this.#socket?.write(output.length === 1 ? output[0]! : Buffer.concat(output));
+  }
+}
+
+async function runDialogs(spec: DialogSpec, tally: Tally): Promise<LoadResult> {
+  const shared = { delayed: 0 };
+  const counts = {
+    count: (messages: number, sinceMs: number): void => {
+      tally.messages += messages;
+      tally.latencies.add(performance.now() - sinceMs);
+      tally.onMessage();
+    },
+    refuse: ({ code, remark }: { code: number; remark?: string }): void => tally.refuse(code, remark),
+  };
+  for (let connection = 0; connection < spec.connections; connection++) {
+    const own = new DialogConnection();
+    await own.open(spec.port);
+    for (let slot = 0; slot < spec.window; slot++) {
+      void runLane({ spec, ask: own.ask, tally: counts, index: connection + slot * spec.connections, shared }).catch(fail);
+    }
+  }
+  return measure(spec, tally);
+}
+
 /** Sends at a rate: every millisecond what is due by then, as far as the windows allow. */
 function pace(spec: SendSpec, connections: readonly SendConnection[]): NodeJS.Timeout {
   const startMs = performance.now();
@@ -210,11 +267,11 @@ const elapse = (delayMs: number): Promise<void> => new Promise((resolve) => setT
 
 /** Lets the load run and measures it. */
 async function measure(spec: LoadSpec, tally: Tally): Promise<LoadResult> {
-  const counted = spec.kind === 'send' && spec.messagesMax > 0 ? spec.messagesMax : 0;
+  const counted = spec.kind === 'pull' ? 0 : spec.messagesMax;
   const enough = new Promise<void>((resolve) => {
     if (counted > 0)
       tally.onMessage = () => {
-        if (tally.messages === counted) resolve();
+        if (tally.messages >= counted) resolve();
       };
   });
   if (counted === 0) await elapse(spec.warmUpMs);
@@ -242,6 +299,7 @@ async function measure(spec: LoadSpec, tally: Tally): Promise<LoadResult> {
 
 async function run(spec: LoadSpec): Promise<LoadResult> {
   const tally = new Tally();
+  if (spec.kind === 'dialog') return runDialogs(spec, tally);
   const indexes = Array.from({ length: spec.connections }, (_, index) => index);
   if (spec.kind === 'pull') {
     const pulls = indexes.map((index) => new PullConnection(spec, tally, index));

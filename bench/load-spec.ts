@@ -35,7 +35,21 @@ export interface PullSpec extends LoadBase {
   readonly batch: number;
 }
 
-export type LoadSpec = SendSpec | PullSpec;
+/** Conversations (bench/dialogs.ts). */
+export type DialogName = 'transaction' | 'lock' | 'pop-ack' | 'sql-data' | 'sql' | 'delay' | 'timer';
+
+export interface DialogSpec extends LoadBase {
+  readonly kind: 'dialog';
+  readonly dialog: DialogName;
+  readonly group: string;
+  readonly bodyBytes: number;
+  /** Conversations under way on each connection. */
+  readonly window: number;
+  /** Ends when so many are counted; 0 is by time. */
+  readonly messagesMax: number;
+}
+
+export type LoadSpec = SendSpec | PullSpec | DialogSpec;
 
 /** Counts cover the measured time only, refusals the whole load. */
 export interface LoadResult {

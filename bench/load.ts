@@ -34,7 +34,7 @@ export async function runLoad(spec: LoadSpec): Promise<LoadResult> {
   const child = spawnKept(process.execPath, [generator, JSON.stringify(spec)]);
   const output: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => output.push(text));
-  const counted = spec.kind === 'send' && spec.messagesMax > 0;
+  const counted = spec.kind !== 'pull' && spec.messagesMax > 0;
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS + (counted ? COUNTED_MS_MAX : spec.warmUpMs + spec.measureMs));
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(timer);

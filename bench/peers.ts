@@ -107,6 +107,7 @@ export function writeBrokerConf(options: StartOptions, port: number): string {
     brokerName: BROKER_NAME,
     storePathRootDir: join(options.dir, 'store'),
     flushDiskType: options.flush,
+    enablePropertyFilter: true,
   };
   const path = join(options.dir, 'broker.conf');
   writeFileSync(
@@ -128,7 +129,7 @@ async function startPerigee(options: StartOptions): Promise<Peer> {
 
 async function startApache(options: StartOptions): Promise<Peer> {
   const port = await freePort();
-  const conf = { flushDiskType: options.flush, bindAddress: '127.0.0.1' };
+  const conf = { flushDiskType: options.flush, bindAddress: '127.0.0.1', enablePropertyFilter: true };
   const server = await startBroker({ version: APACHE_VERSION, dir: options.dir, port, brokerName: BROKER_NAME, heap: 'bench', conf });
   const stop = async (): Promise<void> => {
     await server.stop();

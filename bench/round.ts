@@ -2,10 +2,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Measurement, measurement, runLoad } from './load.ts';
-import type { PullSpec, SendSpec } from './load-spec.ts';
+import type { DialogSpec, PullSpec, SendSpec } from './load-spec.ts';
 import { BROKER_NAME, type Flush, type Peer, type PeerName, startPeer } from './peers.ts';
 import { anonymousMib, asMib, freeBytes } from './process-figures.ts';
-import { type LoadRow, loadRows, type PullRow, RECORD_OVERHEAD_BYTES, type SendRow } from './rows.ts';
+import { type DialogRow, type LoadRow, loadRows, type PullRow, RECORD_OVERHEAD_BYTES, type SendRow } from './rows.ts';
 
 const QUEUES = 8;
 /** "The first five seconds after start refuse nothing." */
@@ -13,6 +13,8 @@ const COLD_MS = 5_000;
 /** Rates beyond what any server here writes, for the check of free space: by body size. */
 const RATE_MAX_SMALL = 600_000;
 const RATE_MAX_1K = 400_000;
+/** Body of a message in a conversation. */
+const DIALOG_BODY_BYTES = 128;
 /** Room for files that are made before they are full. */
 const SPARE_BYTES = 4 * 1024 ** 3;
 
@@ -70,7 +72,9 @@ function mayWrite(context: BenchContext, peer: PeerName, rows: readonly LoadRow[
   for (const row of rows) {
     // One message per turn around the loop is far from filling anything.
     if (row.kind === 'send') bytes += row.window === 1 ? 1024 ** 3 : bytesPerSecond(row.bodyBytes) * seconds;
-    else bytes += row.messages * (row.bodyBytes + RECORD_OVERHEAD_BYTES);
+    else if (row.kind === 'pull') bytes += row.messages * (row.bodyBytes + RECORD_OVERHEAD_BYTES);
+    // Acks, halves and delays are records too.
+    else bytes += 1024 ** 3 + row.stored * (DIALOG_BODY_BYTES + RECORD_OVERHEAD_BYTES);
   }
   return bytes;
 }
@@ -99,6 +103,7 @@ class Round {
       if (isCold) await this.#cold(peer);
       for (const row of rows) {
         if (row.kind === 'send') await this.#send(peer, row);
+        else if (row.kind === 'dialog') await this.#dialog(peer, row);
         else peer = await this.#pull(peer, row, flush);
       }
       return anonymousMib(peer.pid);
@@ -135,6 +140,28 @@ class Round {
     const { measureMs, warmUpMs } = this.#context;
     const load = { topic: 'BenchSend', bodyBytes, connections, window, measureMs, warmUpMs: warmUpMs[this.#peerName] };
     this.#note(measurement(row.id, this.#at, await runLoad(sendSpec(peer, load))));
+  }
+
+  /** Stores what the row needs and runs it. A row that ends by its count is warmed up on a topic of its own. */
+  async #dialog(peer: Peer, row: DialogRow): Promise<void> {
+    const { dialog, connections, window, queues, stored, messagesMax } = row;
+    const topic = `Bench-${row.id}`;
+    const base = {
+      port: peer.port,
+      serverPid: peer.pid,
+      brokerName: BROKER_NAME,
+      group: `bench_${dialog}`,
+      queues,
+      bodyBytes: DIALOG_BODY_BYTES,
+    };
+    const spec: DialogSpec = { ...base, kind: 'dialog', dialog, topic, connections, window, messagesMax: 0, warmUpMs: 0, measureMs: 0 };
+    const warmUpMs = this.#context.warmUpMs[this.#peerName];
+    if (dialog === 'sql') await runLoad({ ...spec, dialog: 'sql-data', window: 32, messagesMax: stored });
+    else if (stored > 0)
+      await runLoad(sendSpec(peer, { topic, bodyBytes: DIALOG_BODY_BYTES, connections, window: 64, queues, messagesMax: stored }));
+    if (messagesMax > 0) await runLoad({ ...spec, topic: `${topic}-warm`, measureMs: warmUpMs });
+    const measured = messagesMax > 0 ? { ...spec, messagesMax } : { ...spec, warmUpMs, measureMs: this.#context.measureMs };
+    this.#note(measurement(row.id, this.#at, await runLoad(measured)));
   }
 
   /** Writes the data set, restarts the server when it is to read files, and pulls. Answers the server that runs now. */

@@ -1,6 +1,7 @@
 /** The rows of the table: what is loaded, and what it has to reach against Apache 5.5.0 in the same run (docs/performance.md). */
 import { CACHE_BLOCK_BYTES, CACHE_BLOCKS_MAX } from '../packages/server/src/store/block-cache.ts';
 import { TAIL_BYTES } from '../packages/server/src/store/tail-buffers.ts';
+import type { DialogName } from './load-spec.ts';
 
 /** A record of the generator's with a body of 128 bytes, in the CommitLog. */
 export const RECORD_OVERHEAD_BYTES = 240;
@@ -11,7 +12,14 @@ const TAIL_SET_BYTES = TAIL_BYTES / 2;
 /** Eight times all that the server caches by itself. */
 const FILE_SET_BYTES = 8 * (TAIL_BYTES + CACHE_BLOCK_BYTES * CACHE_BLOCKS_MAX);
 
-/** At least; against Apache in the same run. */
+/** Sent and delivered in one row. */
+const DELAYED_MESSAGES = 100_000;
+/** More than a row acks, warm-up included. */
+const POP_MESSAGES = 1_500_000;
+/** Half of them match. */
+const SQL_MESSAGES = 200_000;
+
+/** At least; against Apache in the same run; 0 asks nothing. */
 export interface Target {
   readonly rate: number;
   readonly perCpuSecond: number;
@@ -44,10 +52,23 @@ export interface PullRow extends RowBase {
   readonly messages: number;
 }
 
-export type LoadRow = SendRow | PullRow;
+export interface DialogRow extends RowBase {
+  readonly kind: 'dialog';
+  readonly dialog: Exclude<DialogName, 'sql-data'>;
+  readonly connections: number;
+  readonly window: number;
+  readonly queues: number;
+  /** Messages stored beforehand. */
+  readonly stored: number;
+  /** Ends when so many are counted; 0 is by time. */
+  readonly messagesMax: number;
+}
+
+export type LoadRow = SendRow | PullRow | DialogRow;
 
 const send = { kind: 'send', flush: 'ASYNC_FLUSH' } as const;
 const sync = { ...send, flush: 'SYNC_FLUSH', bodyBytes: 128 } as const;
+const dialog = { kind: 'dialog', connections: 4, queues: 4, stored: 0, messagesMax: 0 } as const;
 const pull = { kind: 'pull', batch: 32, connections: 4, bodyBytes: PULL_BODY_BYTES, target: { rate: 1.2, perCpuSecond: 2.5 } } as const;
 
 export const loadRows: readonly LoadRow[] = [
@@ -74,6 +95,27 @@ export const loadRows: readonly LoadRow[] = [
     target: { rate: 2, perCpuSecond: 4 },
   },
   { ...{ ...sync, id: 'sync-1x1', title: 'SYNC_FLUSH, 128 B, 1 × 1', connections: 1, window: 1 }, target: { rate: 2, perCpuSecond: 4 } },
+  {
+    ...{ ...dialog, id: 'transaction', title: 'transactional send + commit', dialog: 'transaction', window: 16 },
+    target: { rate: 3, perCpuSecond: 0 },
+  },
+  { ...{ ...dialog, id: 'lock', title: 'lock and unlock 4 queues', dialog: 'lock', window: 16 }, target: { rate: 3, perCpuSecond: 0 } },
+  {
+    ...{ ...dialog, id: 'delay', title: 'send + delivery, delay level 1', dialog: 'delay', window: 32, messagesMax: DELAYED_MESSAGES },
+    target: { rate: 3, perCpuSecond: 0 },
+  },
+  {
+    ...{ ...dialog, id: 'timer', title: 'send + delivery, timer 1 s', dialog: 'timer', window: 32, messagesMax: DELAYED_MESSAGES },
+    target: { rate: 3, perCpuSecond: 0 },
+  },
+  {
+    ...{ ...dialog, id: 'pop-ack', title: 'pop 32 + ack of each', dialog: 'pop-ack', window: 4, stored: POP_MESSAGES },
+    target: { rate: 0, perCpuSecond: 3 },
+  },
+  {
+    ...{ ...dialog, id: 'sql', title: 'pull with a SQL92 filter, batch 32', dialog: 'sql', window: 1, stored: SQL_MESSAGES },
+    target: { rate: 0, perCpuSecond: 3 },
+  },
 ];
 
 /** What is measured besides the loads. */
