@@ -291,11 +291,6 @@ export function runCases(options: DriverOptions, cases: readonly string[] | 'all
   return startDriver(options, [cases === 'all' ? 'all' : cases.join(',')]).done;
 }
 
-/** Runs one command (`topic`, `produce`, `consume`, `readAll`); the last line is its summary. */
-export function runCommand(options: DriverOptions, args: readonly string[]): Promise<DriverResult> {
-  return startDriver(options, args).done;
-}
-
 /** A driver kept alive: cases and commands one after the other in one JVM, with one producer and one reader. */
 export interface DriverSession {
   /** Cases (`a,b`, `all`) or a command with its arguments; answers its lines, rejects when the JVM ended. */
@@ -382,20 +377,4 @@ export function openAdmin(): AdminSession {
       await stopChild(child);
     },
   };
-}
-
-/** One mqadmin command in a JVM of its own (2–3 s of CPU), exactly as the shell script starts it. */
-export async function mqadmin(args: readonly string[]): Promise<AdminResult> {
-  const jvm = [...cheapJvm, '-Xmx256m', `-Duser.home=${clientHome()}`];
-  const child = launch([...jvm, '-cp', clientClassPath('5.5.0'), 'org.apache.rocketmq.tools.command.MQAdminStartup', ...args]);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = await once(child, 'close');
-  return { code: (code as number | null) ?? -1, stdout, stderr };
 }

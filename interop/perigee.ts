@@ -3,7 +3,7 @@
  *
  * Each has a folder with its configuration, its store and what it said; what it said is part of the error when it does not start.
  */
-import { once } from 'node:events'; import * as await0 from 'node:fs';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Child, freePort, hasEnded, killChild, launch, stopChild } from './processes.ts';
@@ -42,7 +42,7 @@ async function start({ args, dir, port, bootLine }: Start): Promise<PerigeeServe
   const child = launch(process.execPath, [bin, ...args], { HOME: dir });
   let said = '';
   const collect = (text: string): void => {
-    said = (said + text).slice(-saidCharsMax); (await0).appendFileSync('/tmp/io/said-' + args[0] + '-' + child.pid, text);
+    said = (said + text).slice(-saidCharsMax);
   };
   child.stdout.setEncoding('utf8').on('data', collect);
   child.stderr.setEncoding('utf8').on('data', collect);
