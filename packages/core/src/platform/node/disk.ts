@@ -121,7 +121,7 @@ class NodeDisk implements Disk {
   }
 
   makeDirectoryNow(path: string): void {
-    fs.mkdirSync(path, { recursive: true });
+    makeDirectories(path);
   }
 
   renameNow(from: string, to: string): void {
@@ -177,6 +177,22 @@ function flagsOf(options: OpenOptions): number {
 
 function isDirectory(path: string): boolean {
   return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/**
+ * A directory with the parents that it needs. Not by Node's own `recursive`, which never ends where an existing parent says
+ * that there is no such entry (below /proc).
+ */
+function makeDirectories(path: string): void {
+  try {
+    fs.mkdirSync(path);
+  } catch (error) {
+    if (isDirectory(path)) return;
+    const parent = dirname(path);
+    if (!isMissing(error) || isDirectory(parent)) throw error;
+    makeDirectories(parent);
+    makeDirectories(path);
+  }
 }
 
 function isMissing(error: unknown): boolean {
