@@ -17,6 +17,7 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -36,7 +37,8 @@ final class Commands {
 
     /** True when the name is a command; prints its lines and a closing line with "command". */
     static boolean has(String name) {
-        return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold").contains(name);
+        return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold", "sendBatch", "sendWith", "readLight")
+            .contains(name);
     }
 
     static boolean run(Env env, String[] args, PrintStream out) throws Exception {
@@ -49,6 +51,9 @@ final class Commands {
             case "view" -> view(env, args, out);
             case "offsets" -> offsets(env, args, out);
             case "hold" -> hold(env, args, out);
+            case "sendBatch" -> sendBatch(env, args, out);
+            case "sendWith" -> sendWith(env, args, out);
+            case "readLight" -> readLight(env, args, out);
             default -> throw new IllegalArgumentException(args[0]);
         };
     }
@@ -194,6 +199,51 @@ final class Commands {
             out.println(Json.line().put("brokerName", queue.getBrokerName()).put("queueId", queue.getQueueId()).put("queueOffset", offset));
         }
         out.println(Json.line().put("command", "offsets").put("ok", true));
+        return true;
+    }
+
+    private static void printSent(SendResult result, PrintStream out) throws Exception {
+        Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status");
+        out.println(Json.line().put("brokerName", result.getMessageQueue().getBrokerName())
+            .put("queueId", result.getMessageQueue().getQueueId()).put("queueOffset", result.getQueueOffset())
+            .put("msgId", result.getMsgId()).put("offsetMsgId", result.getOffsetMsgId()));
+    }
+
+    /** sendBatch TOPIC N PREFIX [TAG]: bodies and keys PREFIX-0 … in one request; one line for the batch. */
+    private static boolean sendBatch(Env env, String[] args, PrintStream out) throws Exception {
+        List<Message> messages = new ArrayList<>();
+        for (int i = 0; i < Integer.parseInt(args[2]); i++) {
+            Message message = Env.message(args[1], args[3] + "-" + i);
+            message.setKeys(args[3] + "-" + i);
+            if (args.length > 4) {
+                message.setTags(args[4]);
+            }
+            messages.add(message);
+        }
+        printSent(env.producer().send(messages), out);
+        out.println(Json.line().put("command", "sendBatch").put("ok", true).put("sent", messages.size()));
+        return true;
+    }
+
+    /** sendWith TOPIC BODY NAME=VALUE…: one message with properties, those of the system too. */
+    private static boolean sendWith(Env env, String[] args, PrintStream out) throws Exception {
+        Message message = Env.message(args[1], args[2]);
+        for (String property : Arrays.copyOfRange(args, 3, args.length)) {
+            int at = property.indexOf('=');
+            MessageAccessor.putProperty(message, property.substring(0, at), property.substring(at + 1));
+        }
+        printSent(env.producer().send(message), out);
+        out.println(Json.line().put("command", "sendWith").put("ok", true));
+        return true;
+    }
+
+    /** readLight QUEUE TOPIC: every message of a light queue of that topic. */
+    private static boolean readLight(Env env, String[] args, PrintStream out) throws Exception {
+        List<MessageExt> messages = env.readLight(args[1], args[2]);
+        for (MessageExt message : messages) {
+            out.println(whole(message));
+        }
+        out.println(Json.line().put("command", "readLight").put("ok", true).put("messages", messages.size()));
         return true;
     }
 

@@ -222,6 +222,19 @@ final class Env implements AutoCloseable {
         return all;
     }
 
+    /** Every message of a light queue, on every broker of the topic whose messages it gets. */
+    List<MessageExt> readLight(String queue, String topic) throws Exception {
+        List<MessageExt> all = new ArrayList<>();
+        List<String> brokers = new ArrayList<>();
+        for (MessageQueue each : queues(topic)) {
+            if (!brokers.contains(each.getBrokerName())) {
+                brokers.add(each.getBrokerName());
+                readQueue(new MessageQueue(queue, each.getBrokerName(), 0), all);
+            }
+        }
+        return all;
+    }
+
     private void readQueue(MessageQueue queue, List<MessageExt> into) throws Exception {
         long next = reader().minOffset(queue);
         long end = reader().maxOffset(queue);

@@ -33,5 +33,11 @@ test('sorting in place keeps the values', () => {
     ['TIMER_OUT_MS', '2'],
   ]);
   sortAsJavaMap(map, DECODED_PROPERTIES_BUCKETS);
-  assert.deepEqual([...map], [['TIMER_OUT_MS', '2'], ['REAL_QID', '1']]);
+  assert.deepEqual(
+    [...map],
+    [
+      ['TIMER_OUT_MS', '2'],
+      ['REAL_QID', '1'],
+    ],
+  );
 });

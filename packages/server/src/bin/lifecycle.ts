@@ -28,7 +28,7 @@ export function stopRequested(): Promise<void> {
 export function startSentence(what: string, error: unknown): string {
   if (error instanceof StoreInUseError || error instanceof StoreLoadError) return `${what}: ${error.message}.`;
   const failure = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  const where = failure.port === undefined ? '' : ` ${failure.address}:${failure.port}`;
+  const where = failure.address === undefined ? '' : ` ${failure.address}${failure.port === undefined ? '' : `:${failure.port}`}`;
   switch (failure.code) {
     case 'EADDRINUSE':
       return `${what}: the port${where} is in use by another process; stop it, or choose another port (--port, --namesrv-port, listenPort).`;
@@ -40,6 +40,9 @@ export function startSentence(what: string, error: unknown): string {
       return failure.path === undefined
         ? `${what}: no permission to listen on${where}; ports below 1024 need a privileged user.`
         : `${what}: ${failure.path} cannot be written by this user (${failure.code}); change its owner, or choose another folder (--data, storePathRootDir).`;
+    case 'ENOENT':
+      if (failure.path === undefined) return `${what}: ${failure.message}`;
+      return `${what}: ${failure.path} cannot be made (ENOENT); choose another folder (--data, storePathRootDir).`;
     case 'ENOTDIR':
     case 'EEXIST':
       return `${what}: ${failure.path} is not a folder; choose another one (--data, storePathRootDir).`;

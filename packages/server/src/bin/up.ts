@@ -1,5 +1,5 @@
 /** `perigee up`: NameServer and broker in one process, and one screen that says what a newcomer needs. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { nodePlatform } from '@perigee/core/platform/node/index';
 import { loadBrokerConfig } from '../config/broker-config.ts';
@@ -18,7 +18,9 @@ const KNOWN_NAMES = new Set(['store', 'namesrv', 'broker.properties', 'commitlog
 
 /** A sentence when the folder holds something else than our data. */
 function foreignFolder(folder: string): string | undefined {
-  if (!existsSync(folder)) return undefined;
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isDirectory()) return `perigee up: ${folder} is not a folder; choose another one with --data.`;
   const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
   if (names.length === 0 || names.some((name) => KNOWN_NAMES.has(name))) return undefined;
   return `perigee up: ${folder} holds other files (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}) and no Perigee data; choose another folder with --data.`;

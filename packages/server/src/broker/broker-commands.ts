@@ -1,12 +1,15 @@
 /** Every command that a broker knows: the served ones by family, and those that it refuses with a reason. */
 import type { UnsupportedCommand } from '@perigee/core/protocol/command';
+import { assignmentCommands } from '@perigee/core/protocol/commands/assignment';
 import { brokerAdminCommands } from '@perigee/core/protocol/commands/broker-admin';
 import { clientCommands } from '@perigee/core/protocol/commands/client';
+import { delayCommands } from '@perigee/core/protocol/commands/delay';
 import { groupCommands } from '@perigee/core/protocol/commands/group';
 import { haCommands } from '@perigee/core/protocol/commands/ha';
 import { lockCommands } from '@perigee/core/protocol/commands/lock';
 import { offsetCommands } from '@perigee/core/protocol/commands/offset';
 import { positionCommands } from '@perigee/core/protocol/commands/position';
+import { popCommands } from '@perigee/core/protocol/commands/pop';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { queryCommands } from '@perigee/core/protocol/commands/query';
 import { relayCommands } from '@perigee/core/protocol/commands/relay';
@@ -48,6 +51,9 @@ export const tableCommands = {
 export const brokerCommands = {
   ...tableCommands,
   ...haCommands,
+  ...assignmentCommands,
+  ...delayCommands,
+  ...popCommands,
   ...replyCommands,
   ...retryCommands,
   ...transactionCommands,

@@ -1,10 +1,12 @@
 /** What the handlers of a broker work on: its tables, its store, its configuration. */
+import type { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import type { Platform } from '@perigee/core/platform/ports';
 import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { CommitLog } from '../store/commit-log.ts';
 import type { StoreView } from '../store/store-view.ts';
 import type { BrokerStats } from './broker-stats.ts';
+import type { ConsumerFilterSettings, ConsumerFilterTable } from './consumer-filter-table.ts';
 import type { ConsumerOffsetTable, OffsetSettings } from './consumer-offset-table.ts';
 import type { ConsumerTable, ConsumerTableConfig } from './consumer-table.ts';
 import type { LockTable } from './lock-table.ts';
@@ -18,6 +20,7 @@ export interface BrokerSettings
   extends TopicSettings,
     GroupSettings,
     OffsetSettings,
+    ConsumerFilterSettings,
     ProducerTableConfig,
     ConsumerTableConfig,
     RegistrationSettings {
@@ -49,6 +52,27 @@ export interface ConfigView {
   update(text: string): Promise<{ readonly code: number; readonly remark?: string } | Refusal>;
 }
 
+/** What the timer shows of itself. */
+export interface TimerFigures {
+  /** How long ago the oldest message that is not delivered was due, ms. */
+  readonly readBehindMs: number;
+  /** Messages of the timer topic that are not in the wheel yet. */
+  readonly queueBehind: number;
+  /** Messages in the wheel. */
+  readonly messages: number;
+  /** Messages per second that were put into the wheel, and delivered. */
+  readonly enqueueRate: number;
+  readonly dequeueRate: number;
+}
+
+/** What delayed messages show of themselves. */
+export interface DelayFigures {
+  /** undefined: there is no timer. */
+  figures(): TimerFigures | undefined;
+  /** How far each level is: level, next queue offset, end of its queue. */
+  levelProgress(): Iterable<[level: number, position: number, end: number]>;
+}
+
 export interface BrokerParts {
   readonly platform: Pick<Platform, 'clock' | 'log' | 'random'>;
   readonly settings: BrokerSettings;
@@ -58,6 +82,8 @@ export interface BrokerParts {
   readonly offsets: ConsumerOffsetTable;
   readonly producers: ProducerTable;
   readonly consumers: ConsumerTable;
+  readonly filters: ConsumerFilterTable;
+  readonly compiledFilters: Sql92FilterCache;
   readonly locks: LockTable;
   readonly stats: BrokerStats;
   readonly store: StoreView;
@@ -65,6 +91,6 @@ export interface BrokerParts {
   readonly bootTimestampMs: number;
   /** `flushedTo`: everything of the CommitLog below this physical offset is on the device. */
   readonly commitLog: Pick<CommitLog, 'flushedTo' | 'counters'>;
-  /** What is wrong with a SQL92 expression, in Apache's words; undefined when it is fine. Absent: no SQL92 here. */
-  readonly sqlProblem?: ((expression: string) => string | undefined) | undefined;
+  /** Absent: nothing is delayed here. */
+  readonly delays?: DelayFigures | undefined;
 }

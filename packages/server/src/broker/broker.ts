@@ -2,6 +2,7 @@
  * The broker role put together: tables, store, handlers, the two listeners, replication, registration. It contains no
  * behaviour of its own beyond the order of start and stop (broker.md 1.4, 29).
  */
+import { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import { writeInt32 } from '@perigee/core/kit/bytes';
 import { encodeHost, parseAddress } from '@perigee/core/message/host';
 import { UniqueIdGenerator } from '@perigee/core/message/unique-id';
@@ -9,6 +10,7 @@ import type { Platform } from '@perigee/core/platform/ports';
 import { encodeHaRuntimeInfo } from '@perigee/core/protocol/bodies/ha-runtime-info';
 import { TOPIC_FLAG_UNIT, TOPIC_FLAG_UNIT_SUB } from '@perigee/core/protocol/bodies/topic-config';
 import { haCommands } from '@perigee/core/protocol/commands/ha';
+import { popMessage } from '@perigee/core/protocol/commands/pop';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { FieldTable } from '@perigee/core/protocol/header-scan';
@@ -26,24 +28,28 @@ import { brokerUnsupported, tableCommands, tableHandlers } from './broker-comman
 import type { BrokerParts } from './broker-parts.ts';
 import type { BrokerService } from './broker-service.ts';
 import { BrokerStats } from './broker-stats.ts';
-import { ConsumerOffsetTable } from './consumer-offset-table.ts';
+import { ConsumerFilterTable } from './consumer-filter-table.ts';
+import { ConsumerOffsetTable, offsetFileName } from './consumer-offset-table.ts';
 import { ConsumerTable } from './consumer-table.ts';
+import { DelayService } from './delay/delay-service.ts';
 import { PullMessageHandler } from './handlers/pull-message.ts';
 import { SendMessageHandler } from './handlers/send-message.ts';
 import { HousekeepingLoop } from './housekeeping-loop.ts';
 import { LockTable } from './lock-table.ts';
+import { MessageKinds } from './message-kinds.ts';
 import { MessagePut } from './message-put.ts';
 import { RETRY_PREFIX } from './names.ts';
+import { PopService } from './pop/pop-service.ts';
 import { ProducerTable } from './producer-table.ts';
 import { PullHoldTable } from './pull-hold-table.ts';
 import { PullRefusals } from './pull-refusals.ts';
 import { RegistrationLoop } from './registration-loop.ts';
-import { refuseNotBuilt } from './send-diversion.ts';
 import { ReplyService } from './reply/reply-service.ts';
 import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
+import { SyncedFile } from './synced-file.ts';
 import { TopicTable } from './topic-table.ts';
 import { TransactionService } from './transaction/transaction-service.ts';
 
@@ -72,6 +78,9 @@ export class Broker {
   readonly #link: RemotingClient;
   readonly #registration: RegistrationLoop;
   readonly #housekeeping: HousekeepingLoop;
+  readonly #kinds: MessageKinds;
+  readonly #delays: DelayService;
+  readonly #pop: PopService;
   readonly #retry: RetryService;
   readonly #transactions: TransactionService;
   readonly #services: readonly BrokerService[];
@@ -91,8 +100,10 @@ export class Broker {
     this.#link = new RemotingClient(platform, { turn });
     const topics = new TopicTable(platform, config, this.#configFile('topics.json'));
     const groups = new SubscriptionGroupTable(platform, config, this.#configFile('subscriptionGroup.json'));
-    const offsets = new ConsumerOffsetTable(platform, config, this.#configFile('consumerOffset.json'));
+    const offsetFile = new SyncedFile(this.#configFile(offsetFileName(config)), () => this.store.syncTo(this.store.commitLog.writtenTo));
+    const offsets = new ConsumerOffsetTable(platform, config, offsetFile, config.enableLmq ? this.#configFile('consumerOffset.json') : undefined);
     const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
+    const compiledFilters = new Sql92FilterCache();
     const storeHost = encodeHost({ host: config.brokerIP1, port: config.listenPort });
     this.#storeHost = storeHost;
     this.store = new MessageStore(platform, config, {
@@ -103,6 +114,14 @@ export class Broker {
       answered: (count, since) => stats.putLatency(Math.max(0, platform.clock.wallMs() - since), count),
       isBatchTopic: (topic) => topics.topic(topic)?.attributes.get('queue.type') === 'BatchCQ',
     });
+    this.#kinds = new MessageKinds({ settings: config, store: this.store, topics });
+    this.#delays = new DelayService(platform, {
+      settings: config,
+      store: this.store,
+      counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+      configFile: (name) => this.#configFile(name),
+      place: this.#kinds.place,
+    });
     this.parts = {
       platform,
       settings: config,
@@ -112,28 +131,43 @@ export class Broker {
       offsets,
       producers: new ProducerTable(platform, config),
       consumers: new ConsumerTable(platform, config),
+      filters: new ConsumerFilterTable(platform, config, this.#configFile('consumerFilter.json'), compiledFilters),
+      compiledFilters,
       locks: new LockTable(platform),
       stats,
       store: this.store.queries,
       bootTimestampMs: platform.clock.wallMs(),
       commitLog: this.store.commitLog,
+      delays: this.#delays,
     };
     this.put = new MessagePut({
       append: this.store.append,
       queue: (topic, queueId) => this.store.queue(topic, queueId),
-      hooks: [],
+      hooks: [this.#kinds.check, this.#delays.hook, this.#kinds.place],
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
     });
+    this.#delays.attach({ parts: this.parts, put: this.put });
     this.#transactions = new TransactionService({
       broker: this.parts,
       put: this.put,
       storeHost,
       settings: config,
       metricsFile: this.#configFile('transactionMetrics'),
+      scheduleTurn: () => turn.schedule(),
     });
-    this.#retry = new RetryService({ broker: this.parts, put: this.put, storeHost, settings: config });
+    this.#retry = new RetryService({ broker: this.parts, put: this.put, settings: config });
     const reply = new ReplyService({ broker: this.parts, put: this.put, storeHost, settings: config });
-    this.#services = [reply, this.#retry, this.#transactions];
+    this.#pop = new PopService(platform, {
+      broker: this.parts,
+      settings: config,
+      store: this.store,
+      put: this.put,
+      storeHost,
+      link: this.#link,
+      configFile: (name) => this.#configFile(name),
+      scheduleTurn: () => turn.schedule(),
+    });
+    this.#services = [reply, this.#retry, this.#pop, this.#transactions, this.#delays];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.store.append.attachTopics(topics);
@@ -142,8 +176,10 @@ export class Broker {
     this.#send = this.#sendHandler(storeHost, options.zoneOffsetMinutes ?? 0);
     this.#pull = this.#pullHandler();
     this.holds = new PullHoldTable(platform.clock, this.#pull.rerun, () => turn.schedule());
+    turn.addWork(() => this.#transactions.endTurn());
     turn.addWork(() => this.store.endTurn());
     turn.addWork(() => this.holds.runReady());
+    turn.addWork(() => this.#pop.runReady());
     this.#watchChanges();
   }
 
@@ -189,17 +225,26 @@ export class Broker {
       notStored: () => {
         stats.putFailedTimes++;
       },
-      diversions: [this.#retry.diversion, this.#transactions.diversion, refuseNotBuilt(refusals)],
+      diversions: [
+        this.#kinds.check,
+        this.#retry.diversion,
+        this.#kinds.route,
+        this.#transactions.diversion,
+        this.#delays.hook,
+        this.#kinds.place,
+      ],
     });
   }
 
   #pullHandler(): PullMessageHandler {
-    const { topics, groups, consumers, offsets, stats, platform } = this.parts;
+    const { topics, groups, consumers, filters, compiledFilters, offsets, stats, platform } = this.parts;
     return new PullMessageHandler({
       settings: this.#live.config,
       reader: this.store.reader,
       holds: () => this.holds,
       refusals: new PullRefusals(this.#live.config.brokerIP1),
+      filters,
+      compiled: compiledFilters,
       nowMs: () => platform.clock.monotonicMs(),
       topic: (name) => topics.topic(name),
       group: (name) => groups.findOrCreate(name),
@@ -214,7 +259,12 @@ export class Broker {
   }
 
   #watchChanges(): void {
-    const { topics } = this.parts;
+    const { topics, consumers, filters, offsets } = this.parts;
+    consumers.onGroupGone((group) => filters.unregister(group));
+    offsets.onReset((group, topic, queueId) => {
+      const queue = this.store.queueIfExists(topic, queueId);
+      if (queue !== undefined) this.holds.wakeWhere(queue, (held) => this.#pull.isHeldBy(held, group));
+    });
     topics.onChange(() => this.#send.topicsChanged());
     topics.onRemove(() => this.#send.topicsChanged());
     this.#live.onChange('brokerPermission', () => {
@@ -244,12 +294,13 @@ export class Broker {
    * (EADDRINUSE…); what was started by then is stopped again.
    */
   async start(): Promise<void> {
-    const { topics, groups, offsets } = this.parts;
+    const { topics, groups, offsets, filters } = this.parts;
     await this.store.lock();
     try {
       topics.load();
       groups.load();
       offsets.load();
+      filters.load();
       await this.store.open();
       for (const service of this.#services) await service.start();
       await this.#listen();
@@ -271,8 +322,10 @@ export class Broker {
     const handlers = this.#handlers();
     const send: [number, HotHandler][] = [sendMessage, sendMessageV2, sendBatchMessage].map(({ code }) => [code, this.#send.handle]);
     const pull: [number, HotHandler][] = [pullMessage, litePullMessage].map(({ code }) => [code, this.#pull.handle]);
+    const pops = this.#pop.hotCommands();
+    const pop = pops.map(({ code, handle }): [number, HotHandler] => [code, handle]);
     const tables = new Map(
-      [sendMessage, sendMessageV2, sendBatchMessage, pullMessage, litePullMessage].map(({ code, request }) => [
+      [sendMessage, sendMessageV2, sendBatchMessage, pullMessage, litePullMessage, ...pops].map(({ code, request }) => [
         code,
         new FieldTable(request),
       ]),
@@ -281,18 +334,19 @@ export class Broker {
     this.#main = new RemotingServer(this.#platform, {
       ...shared,
       at: { host: bindAddress, port: listenPort },
-      hot: new Map([...send, ...pull]),
+      hot: new Map([...send, ...pull, ...pop]),
       tables,
     });
     await this.#main.start();
     if (listenPort === 0) this.#settlePort(this.#main.endpoint.port);
-    // The second listener serves all but the pulls (broker.md 1.4).
-    const vipTables = new Map([...tables].filter(([code]) => code !== pullMessage.code && code !== litePullMessage.code));
+    // The second listener serves all but the reads (broker.md 1.4).
+    const reads: readonly number[] = [pullMessage.code, litePullMessage.code, popMessage.code];
+    const vipTables = new Map([...tables].filter(([code]) => !reads.includes(code)));
     const vipPort = listenPort === 0 ? 0 : listenPort - VIP_PORT_DISTANCE;
     this.#vip = new RemotingServer(this.#platform, {
       ...shared,
       at: { host: bindAddress, port: vipPort },
-      hot: new Map(send),
+      hot: new Map([...send, ...pop]),
       tables: vipTables,
     });
     await this.#vip.start();

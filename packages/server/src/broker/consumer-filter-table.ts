@@ -2,13 +2,19 @@
  * Which group filters which topic by a SQL92 expression (broker.md 10.4): entered by heartbeats, kept in
  * `consumerFilter.json` as Apache keeps it, looked up by every pull of such a group.
  */
-import { type BloomData, BloomFilter } from '@perigee/core/filter/bloom-filter';
+
 import type { Sql92Filter } from '@perigee/core/filter/sql92/filter';
 import type { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import { EXPRESSION_SQL92, isTagType } from '@perigee/core/filter/tag-filter';
+import { type BloomData, BloomFilter } from '@perigee/core/kit/bloom-filter';
 import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Clock, Log } from '@perigee/core/platform/ports';
-import { type ConsumerFilterEntry, consumerFiltersValue, isDeadFilter, readConsumerFilters } from '@perigee/core/protocol/bodies/consumer-filters';
+import {
+  type ConsumerFilterEntry,
+  consumerFiltersValue,
+  isDeadFilter,
+  readConsumerFilters,
+} from '@perigee/core/protocol/bodies/consumer-filters';
 import type { SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
 import { type ConfigText, TableFile } from './table-file.ts';
@@ -52,7 +58,12 @@ export class ConsumerFilterTable {
   #count = 0;
   #dirty = false;
 
-  constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: ConsumerFilterSettings, file: ConfigText, compiled: Sql92FilterCache) {
+  constructor(
+    platform: { readonly clock: Clock; readonly log: Log },
+    settings: ConsumerFilterSettings,
+    file: ConfigText,
+    compiled: Sql92FilterCache,
+  ) {
     this.#clock = platform.clock;
     this.#log = platform.log;
     this.#settings = settings;
@@ -120,14 +131,13 @@ export class ConsumerFilterTable {
     const { topic, subString, expressionType, subVersion } = subscription;
     if (isTagType(expressionType) || subString === '') return;
     const known = this.get(topic, group);
-    if (known !== undefined && subVersion <= known.clientVersion) {
-      if (subVersion === known.clientVersion) this.#revive(known);
-      return;
-    }
+    // Nobody asks for what a dead entry says: there an older version counts too. Apache keeps the dead one's expression, and
+    // a client whose clock is behind gets what it did not ask for.
+    if (known !== undefined && !isDeadFilter(known) && subVersion <= known.clientVersion) return;
     if (known !== undefined && known.expression === subString && known.expressionType === expressionType) {
       known.clientVersion = subVersion;
+      known.deadTime = 0;
       this.#dirty = true;
-      this.#revive(known);
       return;
     }
     const entry = {
@@ -156,7 +166,8 @@ export class ConsumerFilterTable {
       if (this.#logged.size >= LOGGED_MAX) this.#logged.clear();
       this.#logged.add(key);
       const about = { group: consumerGroup, topic, expressionType, expression };
-      if (compiled?.valid === true) this.#log.warn('the end of a filter expression is ignored, as Apache ignores it', { ...about, ignored: compiled.ignored });
+      if (compiled?.valid === true)
+        this.#log.warn('the end of a filter expression is ignored, as Apache ignores it', { ...about, ignored: compiled.ignored });
       else this.#log.error('a filter does not compile', { ...about, cause: compiled?.cause ?? 'no filters of that type are known' });
     }
     return compiled?.valid === true ? compiled : undefined;
@@ -192,12 +203,6 @@ export class ConsumerFilterTable {
     const filter = this.get(topic, group);
     if (filter === undefined || isDeadFilter(filter)) return;
     filter.deadTime = this.#clock.wallMs();
-    this.#dirty = true;
-  }
-
-  #revive(filter: ConsumerFilter): void {
-    if (!isDeadFilter(filter)) return;
-    filter.deadTime = 0;
     this.#dirty = true;
   }
 

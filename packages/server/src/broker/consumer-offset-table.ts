@@ -5,6 +5,7 @@ import type { Clock, Log } from '@perigee/core/platform/ports';
 import { type ConsumerOffsets, consumerOffsetsValue, readConsumerOffsets } from '@perigee/core/protocol/bodies/consumer-offsets';
 import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
+import { LIGHT_QUEUE_PREFIX } from './names.ts';
 import { type ConfigText, nextVersion, TableFile } from './table-file.ts';
 
 /** Queues of one topic that a group may have a position in; a sender that invents queue ids must not fill the memory. */
@@ -13,6 +14,8 @@ export const POSITIONS_PER_TOPIC_MAX = 65_536;
 export interface OffsetSettings {
   /** Commits between two versions of the table. */
   readonly consumerOffsetUpdateVersionStep: number;
+  /** Groups of light queues have a table of their own in the file, which then is `lmqConsumerOffset.json`. */
+  readonly enableLmq?: boolean;
 }
 
 /** The positions of one group in one topic: queue → next queue offset. */
@@ -25,6 +28,13 @@ interface Positions {
 }
 
 const NONE = -1;
+/** A light queue is a topic with one queue. */
+const LIGHT_QUEUE_ID = 0;
+
+/** The file in `config/` (store.md 13). */
+export function offsetFileName(settings: OffsetSettings): string {
+  return settings.enableLmq === true ? 'lmqConsumerOffset.json' : 'consumerOffset.json';
+}
 
 /** Group → topic → positions, with the file `consumerOffset.json`. */
 export class ConsumerOffsetTable {
@@ -33,25 +43,32 @@ export class ConsumerOffsetTable {
   readonly #file: TableFile;
   readonly #groups = new Map<string, Map<string, Positions>>();
   #version: DataVersion;
+  readonly #resetListeners: ((group: string, topic: string, queueId: number) => void)[] = [];
   #commits = 0;
   #dirty = false;
   /** Queues with a pending reset: the pull path looks no further while it is 0. */
   #resetCount = 0;
 
-  constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: OffsetSettings, file: ConfigText) {
+  readonly #older: ConfigText | undefined;
+
+  /** `older`: read where `file` is not there yet (`consumerOffset.json`, when light queues were just switched on). */
+  constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: OffsetSettings, file: ConfigText, older?: ConfigText) {
+    this.#older = older;
     this.#clock = platform.clock;
     this.#settings = settings;
-    this.#file = new TableFile(platform, file, 'consumerOffset.json', () => this.#render());
+    this.#file = new TableFile(platform, file, offsetFileName(settings), () => this.#render());
     this.#version = { counter: 0, stateVersion: 0, timestamp: this.#clock.wallMs() };
   }
 
   /** Reads consumerOffset.json. Throws for a file that is there and cannot be read. */
   load(): void {
-    const loaded = this.#file.load((text) => readConsumerOffsets(JsonShape.parse(text, 'consumerOffset.json')));
+    const parse = (text: string) => readConsumerOffsets(JsonShape.parse(text, offsetFileName(this.#settings)));
+    const loaded = this.#file.load(parse) ?? this.#older?.load(parse);
     if (loaded === undefined) return;
     this.#version = loaded.dataVersion;
     this.#fill(loaded.offsetTable, 'committed');
     this.#fill(loaded.pullOffsetTable, 'pulled');
+    for (const [key, queueOffset] of loaded.lmqOffsetTable ?? []) this.#fill(new Map([[key, new Map([[LIGHT_QUEUE_ID, queueOffset]])]]), 'committed');
   }
 
   /** Stores the position of a group; lower ones than before are taken too. */
@@ -95,6 +112,12 @@ export class ConsumerOffsetTable {
     if (!positions.reset.has(queueId)) this.#resetCount++;
     positions.reset.set(queueId, queueOffset);
     this.commit(group, topic, queueId, queueOffset);
+    for (const listener of this.#resetListeners) listener(group, topic, queueId);
+  }
+
+  /** `listener` hears of every position that an administrator set. */
+  onReset(listener: (group: string, topic: string, queueId: number) => void): void {
+    this.#resetListeners.push(listener);
   }
 
   /** The pending reset of a queue, undefined when there is none. */
@@ -167,17 +190,22 @@ export class ConsumerOffsetTable {
     const groupTopicMap = new Map<string, string[]>();
     const offsetTable = new Map<string, ReadonlyMap<number, number>>();
     const pullOffsetTable = new Map<string, ReadonlyMap<number, number>>();
+    const lmqOffsetTable = this.#settings.enableLmq === true ? new Map<string, number>() : undefined;
     for (const [group, topics] of this.#groups)
       for (const [topic, positions] of topics) {
         const key = `${topic}@${group}`;
         if (positions.pulled.size > 0) pullOffsetTable.set(key, positions.pulled);
         if (positions.committed.size === 0) continue;
+        if (lmqOffsetTable !== undefined && group.startsWith(LIGHT_QUEUE_PREFIX) && topic.startsWith(LIGHT_QUEUE_PREFIX)) {
+          lmqOffsetTable.set(key, positions.committed.get(LIGHT_QUEUE_ID) ?? 0);
+          continue;
+        }
         offsetTable.set(key, positions.committed);
         const topicsOfGroup = groupTopicMap.get(group);
         if (topicsOfGroup === undefined) groupTopicMap.set(group, [topic]);
         else topicsOfGroup.push(topic);
       }
-    return { dataVersion: this.#version, groupTopicMap, offsetTable, pullOffsetTable };
+    return { dataVersion: this.#version, groupTopicMap, offsetTable, pullOffsetTable, lmqOffsetTable };
   }
 
   get dataVersion(): DataVersion {

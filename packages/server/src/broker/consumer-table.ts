@@ -1,9 +1,11 @@
 /** Which connections consume in which group, and what they subscribe to (broker.md 13). */
 import type { Platform } from '@perigee/core/platform/ports';
+import type { SubscriptionConflict } from '@perigee/core/protocol/bodies/connection';
 import type { ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import { notifyConsumerIdsChanged } from '@perigee/core/protocol/commands/client';
 import type { Peer } from '@perigee/core/remoting/handler';
 import { type ClientChannel, type ClientIdentity, putChannel } from './client-channel.ts';
+import { SubscriptionConflictTable } from './subscription-conflict-table.ts';
 
 /** A peer that leaves this much unread is not told about changes: it rebalances every 20 s anyway. */
 export const NOTIFY_PENDING_BYTES_MAX = 1024 * 1024;
@@ -83,10 +85,18 @@ export class ConsumerTable {
   #compensatedCount = 0;
   /** Groups to notify with the next batch. */
   readonly #pendingNotices = new Set<string>();
+  readonly #conflicts: SubscriptionConflictTable;
+  readonly #goneListeners: ((group: string) => void)[] = [];
 
   constructor(platform: Pick<Platform, 'clock' | 'log'>, config: ConsumerTableConfig) {
     this.#platform = platform;
     this.#config = config;
+    this.#conflicts = new SubscriptionConflictTable(platform);
+  }
+
+  /** Tells `listener` of every group whose last connection left. */
+  onGroupGone(listener: (group: string) => void): void {
+    this.#goneListeners.push(listener);
   }
 
   /** Enters or refreshes a connection. Answers whether the group changed; its members are told then. */
@@ -106,6 +116,8 @@ export class ConsumerTable {
     if (isNew) this.#follow(peer, group.name);
     const { subscriptions } = registration;
     const changed = subscriptions !== undefined && this.#updateSubscriptions(group, subscriptions);
+    if (subscriptions !== undefined)
+      this.#conflicts.note(group.name, { peerId: peer.id, clientId: registration.client.clientId }, subscriptions);
     if (isNew || changed) this.#notify(group);
     return isNew || changed;
   }
@@ -162,6 +174,11 @@ export class ConsumerTable {
   /** An online group. */
   group(name: string): ConsumerGroup | undefined {
     return this.#groups.get(name);
+  }
+
+  /** What the clients of an online group do not agree on; empty when they do. */
+  conflicts(groupName: string): SubscriptionConflict[] {
+    return this.#conflicts.conflicts(groupName);
   }
 
   groups(): IterableIterator<ConsumerGroup> {
@@ -243,9 +260,11 @@ export class ConsumerTable {
   #drop(groupName: string, peer: Peer): void {
     const group = this.#groups.get(groupName);
     if (group === undefined || !group.channels.delete(peer.id)) return;
+    this.#conflicts.forget(groupName, peer.id);
     if (group.channels.size === 0) {
       this.#groups.delete(groupName);
       this.#pendingNotices.delete(groupName);
+      for (const listener of this.#goneListeners) listener(groupName);
       return;
     }
     this.#notify(group);

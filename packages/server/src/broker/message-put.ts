@@ -8,6 +8,7 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import { AppendInput } from '../store/append-input.ts';
 import { type AppendRing, type AppendSink, PUT_FAILED, type PutStatus } from '../store/append-ring.ts';
 import type { AppendRefusal, MessageAppend } from '../store/message-append.ts';
+import type { RecordExtras } from '../store/record-extras.ts';
 import type { StoreQueue } from '../store/store-queue.ts';
 
 /** What a hook may change before a message is stored. */
@@ -19,6 +20,8 @@ export interface MessageDraft {
   readonly properties: Map<string, string>;
   /** The row's tagsCode is the store time plus this (delay levels, ms); undefined: the hash of TAGS. */
   delayMs?: number | undefined;
+  /** What an inner batch or a message of light queues takes beside its own place; set by the hooks that know. */
+  extras?: RecordExtras | undefined;
   /** Answered to the sender of a message that can be recalled. */
   recallHandle?: string | undefined;
   /** Buckets of the Java map that would hold the properties, which gives their order where they are stored in Java's; default: as decoded. */
@@ -89,6 +92,8 @@ export class MessagePut implements AppendSink {
       const refusal = hook(message);
       if (refusal !== undefined) return Promise.resolve({ state: 'refused', refusal });
     }
+    // A message that is put again brings the checksum of its old record; the store adds the new one.
+    message.properties.delete('__CRC32#');
     const input = this.#input;
     const properties = Buffer.from(encodeProperties(message.properties), 'utf8');
     fillInput(input, message, properties);
@@ -141,6 +146,7 @@ function fillInput(input: AppendInput, message: NewMessage, properties: Buffer):
   input.tagsCode = tags === undefined || tags.length === 0 ? 0 : javaStringHash(tags);
   input.delayMs = message.delayMs ?? -1;
   input.waits = message.waits;
+  input.extras = message.extras;
 }
 
 type RangeKey = 'uniqueKeyStart' | 'uniqueKeyEnd' | 'keysStart' | 'keysEnd' | 'tagsStart' | 'tagsEnd';

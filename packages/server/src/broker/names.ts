@@ -7,6 +7,8 @@ const GROUP_NAME_MAX = 120;
 
 export const RETRY_PREFIX = '%RETRY%';
 export const DLQ_PREFIX = '%DLQ%';
+/** Light queues, and the groups that read them. */
+export const LIGHT_QUEUE_PREFIX = '%LMQ%';
 /** Any topic that starts so belongs to the broker. */
 export const SYSTEM_PREFIX = 'rmq_sys_';
 /** Groups that start so are created even where `autoCreateSubscriptionGroup` is off (`enableCreateSysGroup`). */
@@ -16,6 +18,8 @@ export const SYSTEM_GROUP_PREFIX = 'CID_RMQ_SYS_';
 export const AUTO_CREATE_TOPIC = 'TBW102';
 export const SCHEDULE_TOPIC = 'SCHEDULE_TOPIC_XXXX';
 export const HALF_TOPIC = 'RMQ_SYS_TRANS_HALF_TOPIC';
+/** Where half messages go that nobody resolved. */
+export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 export const OP_HALF_TOPIC = 'RMQ_SYS_TRANS_OP_HALF_TOPIC';
 export const ROCKSDB_HALF_TOPIC = 'RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC';
 export const ROCKSDB_OP_HALF_TOPIC = 'RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC';
@@ -29,7 +33,7 @@ export const SYSTEM_TOPICS: readonly string[] = [
   HALF_TOPIC,
   'RMQ_SYS_TRACE_TOPIC',
   OP_HALF_TOPIC,
-  'TRANS_CHECK_MAX_TIME_TOPIC',
+  GIVEN_UP_TOPIC,
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
   'CHECKPOINT_TOPIC',
@@ -39,7 +43,7 @@ const NO_SEND_TOPICS: ReadonlySet<string> = new Set([
   SCHEDULE_TOPIC,
   HALF_TOPIC,
   OP_HALF_TOPIC,
-  'TRANS_CHECK_MAX_TIME_TOPIC',
+  GIVEN_UP_TOPIC,
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
   ROCKSDB_HALF_TOPIC,

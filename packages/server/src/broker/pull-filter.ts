@@ -48,6 +48,7 @@ export class PullFilters {
   /** Filters of subscriptions that need nothing else: tags, and expressions that came with a pull. */
   readonly #own = new WeakMap<SubscriptionData, PullFilter>();
   readonly #compiled = new WeakMap<Sql92Filter, PullFilter>();
+  readonly #retries = new WeakMap<SubscriptionData, PullFilter>();
 
   constructor(parts: PullFilterParts) {
     this.#parts = parts;
@@ -69,7 +70,8 @@ export class PullFilters {
 
   #tagSubscription(pull: FilteredPull, expression: string): SubscriptionData | Refusal {
     const tags = buildTagSubscription(pull.topic, expression, pull.subVersion);
-    if (tags === undefined) return this.#parts.refusals.subscriptionParse(`"${expression.slice(0, 200)}" names no tag`, 'use * or tags joined by ||');
+    if (tags === undefined)
+      return this.#parts.refusals.subscriptionParse(`"${expression.slice(0, 200)}" names no tag`, 'use * or tags joined by ||');
     return { ...tags, tagsSet: [...tags.tagsSet], codeSet: [...tags.codeSet] };
   }
 
@@ -81,8 +83,16 @@ export class PullFilters {
     // Apache answers every message here, for want of a filter; what was asked for is not that.
     if (!filter.valid) return refusals.subscriptionParse(filter.cause, 'correct the expression');
     const { topic, subVersion } = pull;
-    const subscription = { topic, subString: expression, subVersion, expressionType: type, tagsSet: [], codeSet: [], classFilterMode: false };
-    this.#own.set(subscription, this.#isRetry(topic) ? this.#retryFilter(pull.group, filter) : this.#filterOf(filter));
+    const subscription = {
+      topic,
+      subString: expression,
+      subVersion,
+      expressionType: type,
+      tagsSet: [],
+      codeSet: [],
+      classFilterMode: false,
+    };
+    this.#own.set(subscription, this.#filterOf(filter));
     return subscription;
   }
 
@@ -95,10 +105,11 @@ export class PullFilters {
       const registered = filters.get(pull.topic, pull.group);
       if (registered === undefined) return refusals.filterNotExist(subscription.subString);
       if (registered.clientVersion < pull.subVersion) return refusals.filterNotLatest(registered.clientVersion, pull.subVersion);
-      filter = this.#isRetry(pull.topic) ? this.#retryFilter(pull.group, registered.filter) : this.#filterOf(registered.filter);
+      filter = this.#filterOf(registered.filter);
     }
     if (!settings.enablePropertyFilter) return refusals.propertyFilterOff(subscription.expressionType);
-    return subscription.classFilterMode ? EVERYTHING : filter;
+    if (subscription.classFilterMode) return EVERYTHING;
+    return settings.filterSupportRetry && pull.topic.startsWith(RETRY_PREFIX) ? this.#retryFilter(subscription, pull.group) : filter;
   }
 
   #tagFilter(subscription: SubscriptionData): PullFilter {
@@ -121,15 +132,10 @@ export class PullFilters {
     return known;
   }
 
-  #isRetry(topic: string): boolean {
-    return this.#parts.settings.filterSupportRetry && topic.startsWith(RETRY_PREFIX);
-  }
-
-  /**
-   * Retried messages pass by the filter that the group has for the topic they came from; all pass where it has none.
-   * `own` is only what was asked for.
-   */
-  #retryFilter(group: string, own: Sql92Filter): PullFilter {
+  /** Retried messages pass by the filter that the group has for the topic they came from; all pass where it has none. */
+  #retryFilter(subscription: SubscriptionData, group: string): PullFilter {
+    const known = this.#retries.get(subscription);
+    if (known !== undefined) return known;
     const { filters } = this.#parts;
     const scanner = new PropertyScanner([MessageProperty.RETRY_TOPIC]);
     const recordFilter: RecordFilter = (bytes, start) => {
@@ -141,6 +147,8 @@ export class PullFilters {
       const filter = filters.get(bytes.toString('utf8', at, scanner.end(0)), group)?.filter;
       return filter === undefined || filter.matches(bytes, propertiesStart, propertiesEnd);
     };
-    return { rowFilter: undefined, recordFilter };
+    const filter = { rowFilter: undefined, recordFilter };
+    this.#retries.set(subscription, filter);
+    return filter;
   }
 }

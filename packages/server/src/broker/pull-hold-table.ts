@@ -15,11 +15,17 @@ const BUCKET_MS = 100;
 export interface HeldPull {
   readonly connection: RemotingConnection;
   readonly queue: StoreQueue;
-  readonly queueOffset: number;
+  /** Wakes at a message from here on; moves on while what comes is looked at and not wanted. */
+  queueOffset: number;
   readonly rowFilter: RowFilter | undefined;
   readonly deadlineMs: number;
   /** Left the table (answered, or its connection is gone). */
   done: boolean;
+}
+
+/** The bucket in which a pull expires. */
+function bucketOf(pull: HeldPull): number {
+  return Math.floor(pull.deadlineMs / BUCKET_MS) + 1;
 }
 
 class QueueHolds implements QueueArrival {
@@ -32,10 +38,12 @@ class QueueHolds implements QueueArrival {
 
   arrived(queue: StoreQueue, queueOffset: number, tagsCode: number): void {
     const waiting = this.pulls;
+    // An inner batch says nothing of the tags of its messages.
+    const isExact = queue.batch === undefined || tagsCode !== 0;
     let kept = 0;
     for (const pull of waiting) {
       if (pull.done) continue;
-      const wakes = queueOffset >= pull.queueOffset && (pull.rowFilter === undefined || pull.rowFilter(tagsCode | 0, true));
+      const wakes = queueOffset >= pull.queueOffset && (pull.rowFilter === undefined || pull.rowFilter(tagsCode | 0, isExact));
       if (wakes) this.#table.wake(pull);
       else waiting[kept++] = pull;
     }
@@ -52,6 +60,8 @@ export class PullHoldTable {
   readonly #buckets = new Map<number, HeldPull[]>();
   #nextBucket = 0;
   #ready: HeldPull[] = [];
+  /** Woken in the next turn, for there is more to look at. */
+  #next: HeldPull[] = [];
   #count = 0;
   /** Runs while a deadline is waited for; an idle broker has no timer for it. */
   #cancel: Cancel | undefined;
@@ -79,6 +89,34 @@ export class PullHoldTable {
   hold(pull: HeldPull): boolean {
     if (this.#count >= HELD_PULLS_MAX) return false;
     this.#count++;
+    this.#join(pull);
+    const number = bucketOf(pull);
+    const bucket = this.#buckets.get(number);
+    if (bucket === undefined) this.#buckets.set(number, [pull]);
+    else bucket.push(pull);
+    if (this.#cancel === undefined && !this.#stopped) this.#expireLater();
+    return true;
+  }
+
+  /**
+   * Puts back a pull that was woken before its deadline and found nothing; it keeps that deadline. What is already in the
+   * queue at its queueOffset is looked at in the next turn. False when the deadline has passed: the caller answers.
+   */
+  holdAgain(pull: HeldPull): boolean {
+    // The bucket still has it, which is why a pull that is woken a thousand times takes no more room.
+    if (this.#stopped || !this.#buckets.has(bucketOf(pull))) return false;
+    if (pull.queueOffset < pull.queue.rows.maxQueueOffset) {
+      this.#next.push(pull);
+      this.#scheduleTurn();
+      return true;
+    }
+    pull.done = false;
+    this.#count++;
+    this.#join(pull);
+    return true;
+  }
+
+  #join(pull: HeldPull): void {
     let holds = this.#queues.get(pull.queue);
     if (holds === undefined) {
       holds = new QueueHolds(this);
@@ -86,12 +124,6 @@ export class PullHoldTable {
       pull.queue.addArrival(holds);
     }
     holds.pulls.push(pull);
-    const number = Math.floor(pull.deadlineMs / BUCKET_MS) + 1;
-    const bucket = this.#buckets.get(number);
-    if (bucket === undefined) this.#buckets.set(number, [pull]);
-    else bucket.push(pull);
-    if (this.#cancel === undefined && !this.#stopped) this.#expireLater();
-    return true;
   }
 
   #expireLater(): void {
@@ -121,8 +153,14 @@ export class PullHoldTable {
     this.#scheduleTurn();
   }
 
+  /** Wakes those pulls at a queue that are `wanted`, whatever is in the queue. */
+  wakeWhere(queue: StoreQueue, wanted: (pull: HeldPull) => boolean): void {
+    for (const pull of this.#queues.get(queue)?.pulls.filter(wanted) ?? []) this.#leave(pull);
+  }
+
   /** Work of a turn's end: answers the pulls that were woken in it. */
   runReady(): void {
+    for (const pull of this.#next.splice(0)) this.#ready.push(pull);
     while (this.#ready.length > 0) {
       const ready = this.#ready;
       this.#ready = [];

@@ -11,6 +11,9 @@ const FORBIDDEN_TOPIC = '3';
 const FORBIDDEN_BROADCAST = '4';
 const FORBIDDEN_SUBSCRIPTION = '5';
 
+/** Characters of an expression that a refusal repeats. */
+const EXPRESSION_SHOWN_MAX = 200;
+
 /** A refused pull has an empty header, or only forbiddenType. */
 const NO_EXT = {};
 
@@ -153,24 +156,47 @@ export class PullRefusals {
     });
   }
 
-  subscriptionParse(expression: string): Refusal {
+  subscriptionParse(cause: string, remedy: string): Refusal {
     return refusal({
       slug: 'subscription-parse-failed',
       code: ResponseCode.SUBSCRIPTION_PARSE_FAILED,
       legacy: "parse the consumer's subscription failed",
-      cause: `"${expression.slice(0, 200)}" names no tag`,
-      remedy: 'use * or tags joined by ||',
+      cause,
+      remedy,
       ext: NO_EXT,
     });
   }
 
-  propertyFilterOff(): Refusal {
+  filterNotExist(expression: string): Refusal {
+    return refusal({
+      slug: 'filter-data-not-exist',
+      code: ResponseCode.FILTER_DATA_NOT_EXIST,
+      legacy: "The broker's consumer filter data is not exist!Your expression may be wrong!",
+      cause: 'no heartbeat of the group brought an expression for this topic that compiles',
+      measured: `the group subscribes to ${JSON.stringify(expression.slice(0, EXPRESSION_SHOWN_MAX))}`,
+      remedy: 'ask CHECK_CLIENT_CONFIG (46) what is wrong with it; the log of the broker says it too',
+      ext: NO_EXT,
+    });
+  }
+
+  filterNotLatest(known: number, asked: number): Refusal {
+    return refusal({
+      slug: 'filter-data-not-latest',
+      code: ResponseCode.FILTER_DATA_NOT_LATEST,
+      legacy: "the consumer's consumer filter data not latest",
+      measured: `the broker knows version ${known}, the pull asks for ${asked}`,
+      remedy: 'the next heartbeat brings it up to date',
+      ext: NO_EXT,
+    });
+  }
+
+  propertyFilterOff(expressionType: string): Refusal {
     return refusal({
       slug: 'property-filter-off',
       code: ResponseCode.SYSTEM_ERROR,
-      legacy: 'The broker does not support consumer to filter message by SQL92',
-      cause: 'SQL92 filters are not built yet',
-      remedy: 'filter by tags',
+      legacy: `The broker does not support consumer to filter message by ${expressionType}`,
+      cause: 'enablePropertyFilter is false',
+      remedy: 'set enablePropertyFilter=true on the broker, or filter by tags',
       ext: NO_EXT,
     });
   }

@@ -30,7 +30,7 @@ function ratio(value: number): string {
 
 /** All figures, by Apache's keys. */
 export function runtimeInfo(broker: BrokerParts): Map<string, string> {
-  return new Map([...putAndGet(broker), ...storeState(broker), ...queues(broker), ...timers(), ...identity(broker)]);
+  return new Map([...putAndGet(broker), ...storeState(broker), ...queues(broker), ...timers(broker), ...identity(broker)]);
 }
 
 function* identity({ platform, settings, bootTimestampMs }: BrokerParts): Generator<[string, string]> {
@@ -105,8 +105,13 @@ function* queues({ settings }: BrokerParts): Generator<[string, string]> {
   yield ['EndTransactionThreadPoolQueueCapacity', String(settings.endTransactionPoolQueueCapacity)];
 }
 
-/** There is no timer engine yet, so nothing waits in it; mqadmin clusterList prints these. */
-function* timers(): Generator<[string, string]> {
-  for (const key of ['timerReadBehind', 'timerOffsetBehind', 'timerCongestNum']) yield [key, '0'];
-  for (const key of ['timerEnqueueTps', 'timerDequeueTps']) yield [key, '0.0'];
+/** Delay levels and the timer; mqadmin clusterList prints the latter. */
+function* timers({ delays }: BrokerParts): Generator<[string, string]> {
+  const figures = delays?.figures();
+  yield ['timerReadBehind', String(Math.floor((figures?.readBehindMs ?? 0) / 1000))];
+  yield ['timerOffsetBehind', String(figures?.queueBehind ?? 0)];
+  yield ['timerCongestNum', String(figures?.messages ?? 0)];
+  yield ['timerEnqueueTps', javaDoubleText(Math.round((figures?.enqueueRate ?? 0) * 10) / 10)];
+  yield ['timerDequeueTps', javaDoubleText(Math.round((figures?.dequeueRate ?? 0) * 10) / 10)];
+  for (const [level, position, end] of delays?.levelProgress() ?? []) yield [`scheduleMessageOffset_${level}`, `${position},${end}`];
 }

@@ -115,16 +115,23 @@ export class SendRefusals {
   }
 
   /** A body or properties that are too long, or properties that cannot be read. */
-  illegal(what: 'body' | 'properties', bytes: number): Refusal {
-    const max = what === 'body' ? this.#settings.maxMessageSize : PROPERTIES_BYTES_MAX;
-    return this.#messageIllegal({
+  illegal(what: 'body' | 'properties', bytes: number, bytesMax = this.#settings.maxMessageSize): Refusal {
+    const max = what === 'body' ? bytesMax : PROPERTIES_BYTES_MAX;
+    if (what === 'body' && max < this.#settings.maxMessageSize)
+      return this.messageIllegal({
+        slug: 'message-too-large',
+        measured: `a record of ${bytes} bytes, a CommitLog file holds ${max}`,
+        remedy: 'raise mappedFileSizeCommitLog, or split the message',
+      });
+    return this.messageIllegal({
       slug: what === 'body' ? 'message-too-large' : 'properties-too-long',
       measured: `${what} of ${bytes} bytes, allowed are ${max}`,
       remedy: what === 'body' ? 'raise maxMessageSize on broker and client, compress, or split the message' : 'shorten the properties',
     });
   }
 
-  #messageIllegal(more: Pick<RefusalParts, 'slug' | 'cause' | 'measured' | 'remedy'>): Refusal {
+  /** MESSAGE_ILLEGAL with Apache's text, and why. */
+  messageIllegal(more: Pick<RefusalParts, 'slug' | 'cause' | 'measured' | 'remedy'>): Refusal {
     return refusal({
       code: ResponseCode.MESSAGE_ILLEGAL,
       legacy: `the message is illegal, maybe msg body or properties length not matched. msg body length limit ${this.#settings.maxMessageSize}B, msg properties length limit 32KB.`,
@@ -144,15 +151,6 @@ export class SendRefusals {
     });
   }
 
-  /** A kind of message that this build does not have. */
-  notBuilt(kind: string): Refusal {
-    return this.#messageIllegal({
-      slug: 'message-kind-not-built',
-      cause: `${kind} are not built yet`,
-      remedy: 'send the message without it',
-    });
-  }
-
   batchToRetry(topic: string): Refusal {
     return refusal({
       slug: 'batch-to-retry-topic',
@@ -164,7 +162,7 @@ export class SendRefusals {
 
   /** A batch that is transactional or delayed. */
   batchKind(): Refusal {
-    return this.#messageIllegal({
+    return this.messageIllegal({
       slug: 'batch-kind',
       cause: 'a batch can be neither transactional nor delayed',
       remedy: 'send the messages one by one',
@@ -172,6 +170,6 @@ export class SendRefusals {
   }
 
   batchBody(problem: string): Refusal {
-    return this.#messageIllegal({ slug: 'batch-body', cause: problem });
+    return this.messageIllegal({ slug: 'batch-body', cause: problem });
   }
 }

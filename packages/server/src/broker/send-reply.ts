@@ -66,11 +66,14 @@ export interface DivertedReply {
   readonly queueId: number;
   readonly transactionId: string | undefined;
   readonly recallHandle: string | undefined;
+  /** UNIQ_KEY of an inner batch. */
+  readonly batchUniqueKey?: string | undefined;
 }
 
 function notStoredRemedy(failure: NotWritable | undefined): string {
   if (failure?.isShutdown === true) return 'send to another broker, or again when this one is back';
-  if (failure === undefined || failure.isDiskFull) return 'free space on the partition of storePathRootDir; sends go on by themselves when there is room';
+  if (failure === undefined || failure.isDiskFull)
+    return 'free space on the partition of storePathRootDir; sends go on by themselves when there is room';
   return 'repair or replace the disk, then restart the broker';
 }
 
@@ -157,7 +160,7 @@ export class SendReply implements AppendSink {
   }
 
   #answerDiverted(ring: AppendRing, slot: number, status: PutStatus, reply: DivertedReply): void {
-    const { connection, queueId, transactionId, recallHandle } = reply;
+    const { connection, queueId, transactionId, recallHandle, batchUniqueKey } = reply;
     if (connection.closed) return;
     const opaque = ring.opaque[slot] as number;
     if (status === PUT_FAILED) {
@@ -173,6 +176,7 @@ export class SendReply implements AppendSink {
         queueOffset: String(ring.queueOffset[slot] as number),
         ...(transactionId === undefined ? {} : { transactionId }),
         ...(recallHandle === undefined ? {} : { recallHandle }),
+        ...(batchUniqueKey === undefined ? {} : { batchUniqId: batchUniqueKey }),
       },
     });
   }

@@ -14,7 +14,7 @@ import {
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { GROUP_ATTRIBUTES, mergeAttributes } from './attributes.ts';
-import { BUILT_IN_GROUPS, groupNameProblem, SYSTEM_GROUP_PREFIX } from './names.ts';
+import { BUILT_IN_GROUPS, groupNameProblem, LIGHT_QUEUE_PREFIX, SYSTEM_GROUP_PREFIX } from './names.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 import { QUEUES_PER_TOPIC_MAX } from './topic-table.ts';
 
@@ -27,6 +27,8 @@ export interface GroupSettings {
   readonly autoCreateSubscriptionGroup: boolean;
   readonly enableCreateSysGroup: boolean;
   readonly enableSplitMetadata: boolean;
+  /** Groups of light queues exist without being created or kept. */
+  readonly enableLmq?: boolean;
 }
 
 /** Group name → settings, with the file `subscriptionGroup.json`. Everything but writing the file is synchronous. */
@@ -59,12 +61,12 @@ export class SubscriptionGroupTable {
 
   /** The group as it is; nothing is created. */
   group(name: string): SubscriptionGroupConfig | undefined {
-    return this.#groups.get(name);
+    return this.#groups.get(name) ?? this.#lightGroup(name);
   }
 
   /** The group, created with default settings where that is allowed (broker.md 5). */
   findOrCreate(name: string): SubscriptionGroupConfig | undefined {
-    const known = this.#groups.get(name);
+    const known = this.group(name);
     if (known !== undefined) return known;
     const maySystem = name.startsWith(SYSTEM_GROUP_PREFIX) && this.#settings.enableCreateSysGroup;
     if (!this.#settings.autoCreateSubscriptionGroup && !maySystem) return undefined;
@@ -74,6 +76,10 @@ export class SubscriptionGroupTable {
     this.#groups.set(name, created);
     this.#changed();
     return created;
+  }
+
+  #lightGroup(name: string): SubscriptionGroupConfig | undefined {
+    return this.#settings.enableLmq === true && name.startsWith(LIGHT_QUEUE_PREFIX) ? newSubscriptionGroup(name) : undefined;
   }
 
   get size(): number {

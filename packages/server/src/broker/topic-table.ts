@@ -15,7 +15,7 @@ import {
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { mergeAttributes, TOPIC_ATTRIBUTES } from './attributes.ts';
-import { AUTO_CREATE_TOPIC, RETRY_PREFIX, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
+import { AUTO_CREATE_TOPIC, LIGHT_QUEUE_PREFIX, RETRY_PREFIX, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
 import { type SystemTopicSettings, systemTopics } from './system-topics.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 
@@ -30,6 +30,8 @@ export interface TopicSettings extends SystemTopicSettings {
   readonly enableMixedMessageType: boolean;
   readonly validateSystemTopicWhenUpdateTopic: boolean;
   readonly enableSplitMetadata: boolean;
+  /** Every light queue is a topic, without being created or kept. */
+  readonly enableLmq?: boolean;
 }
 
 /**
@@ -132,6 +134,23 @@ function checkNumbers(config: TopicConfig): Refusal | undefined {
   });
 }
 
+/** A light queue as a topic: one queue, for reading and writing. */
+function lightTopic(name: string): Topic {
+  return new Topic(
+    {
+      topicName: name,
+      readQueueNums: 1,
+      writeQueueNums: 1,
+      perm: PERM_READ | PERM_WRITE,
+      topicFilterType: 'SINGLE_TAG',
+      topicSysFlag: 0,
+      order: false,
+      attributes: new Map(),
+    },
+    false,
+  );
+}
+
 /** Topic name → settings, with the file `topics.json`. Everything but writing the file is synchronous. */
 export class TopicTable {
   readonly #clock: Clock;
@@ -165,9 +184,9 @@ export class TopicTable {
     if (loaded.version !== undefined) this.#version = loaded.version;
   }
 
-  /** One lookup, the same object as long as the topic exists. */
+  /** One lookup, the same object as long as the topic exists; light queues have a new one each time. */
   topic(name: string): Topic | undefined {
-    return this.#topics.get(name);
+    return this.#topics.get(name) ?? (this.#settings.enableLmq === true && name.startsWith(LIGHT_QUEUE_PREFIX) ? lightTopic(name) : undefined);
   }
 
   get size(): number {
@@ -277,6 +296,14 @@ export class TopicTable {
       order: request.order ?? false,
       attributes: new Map(),
     });
+  }
+
+  /** Gives a topic more queues if it has fewer than `queueNums`. */
+  grow(name: string, queueNums: number): void {
+    const known = this.#topics.get(name);
+    if (known === undefined || (known.readQueueNums >= queueNums && known.writeQueueNums >= queueNums)) return;
+    const readQueueNums = Math.max(known.readQueueNums, queueNums);
+    this.#store({ ...configOf(known), readQueueNums, writeQueueNums: Math.max(known.writeQueueNums, queueNums) });
   }
 
   /** Deletes a topic's settings (not its queues). Answers whether it was there. */

@@ -7,7 +7,7 @@ const MEMORY_MAP = 'files are written and read with positioned calls, not mapped
 const FILE_REMOVAL = 'no reader can hold an expired file: it is removed at once';
 const COMPACTION = 'compacted topics are not built yet';
 const CQ_EXT = 'ConsumeQueueExt files are not built yet';
-const LMQ = 'light message queues are not built yet';
+const LMQ_STATS = 'light queues are never counted one by one';
 const RECOVERY = 'recovery replays the CommitLog through the same dispatch as an append';
 const BYTES = { unit: 'bytes' };
 const MS = { unit: 'ms' };
@@ -210,11 +210,11 @@ export const queueKindEntries = [
   bool('enableConsumeQueueExt', false, inert(CQ_EXT), 'Keep filter bit maps beside the ConsumeQueue.'),
   int('mappedFileSizeConsumeQueueExt', 50331648, START, 'Size of such a file.', BYTES),
   int('bitMapLengthConsumeQueueExt', 112, inert(CQ_EXT), 'Bits of a bit map; follows from the bloom filter.'),
-  bool('enableLmq', false, inert(LMQ), 'Dispatch one message into several light queues.'),
-  bool('enableMultiDispatch', false, inert(LMQ), 'Dispatch one message into several queues.'),
-  int('maxLmqConsumeQueueNum', 20000, inert(LMQ), 'Most light queues.'),
-  bool('enableLmqQuota', false, inert(LMQ), 'Refuse messages that would create more.'),
-  bool('enableLmqStats', false, inert(LMQ), 'Statistics of light queues.'),
+  bool('enableLmq', false, START, 'Messages may name light queues (%LMQ%…) that get them too.'),
+  bool('enableMultiDispatch', false, START, 'Make their rows in those queues; needs enableLmq.'),
+  int('maxLmqConsumeQueueNum', 20000, LIVE, 'Most light queues, with enableLmqQuota.'),
+  bool('enableLmqQuota', false, LIVE, 'Refuse messages that would create more.'),
+  bool('enableLmqStats', false, inert(LMQ_STATS), 'Statistics of light queues.'),
   bool('enableCompaction', true, inert(COMPACTION), 'Serve topics that keep the last message per key.'),
   int('compactionMappedFileSize', 104857600, inert(COMPACTION), 'Size of a compacted log file.', BYTES),
   int('compactionCqMappedFileSize', 10485760, inert(COMPACTION), 'Size of its ConsumeQueue file.', BYTES),

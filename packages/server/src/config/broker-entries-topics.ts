@@ -3,7 +3,7 @@ import { bool, inert, int, LIVE, long, oneOf, START, string } from './config-ent
 
 const SLAVES = 'consumers are not sent to slaves';
 const COLD_DATA = 'reads go through a bounded cache: cold data is not limited per group';
-const FILTERS = 'property (SQL92) filters are not built yet';
+const BIT_MAPS = 'filters are evaluated when a message is pulled, by bytes, and bit maps are not kept';
 const STATS = 'statistics are plain counters without background threads';
 
 export const topicEntries = [
@@ -73,12 +73,7 @@ export const topicEntries = [
     unit: 'ms',
   }),
   long('consumerOffsetUpdateVersionStep', 500, LIVE, 'Commits per step of the offset version.'),
-  long(
-    'delayOffsetUpdateVersionStep',
-    200,
-    inert('delayed messages are not built yet'),
-    'Deliveries per step of the delay offset version.',
-  ),
+  long('delayOffsetUpdateVersionStep', 200, LIVE, 'Deliveries per step of the delay offset version.'),
   bool(
     'persistConsumerOffsetIncrementally',
     false,
@@ -96,33 +91,32 @@ export const topicEntries = [
   }),
   long('broadcastOffsetExpireMaxSecond', 300, inert('broadcast offsets stay with the clients'), 'When any is dropped.', { unit: 's' }),
   bool('lockInStrictMode', false, inert('queue locks live on the broker that was asked'), 'Lock queues on all brokers of a group.'),
-  bool('serverLoadBalancerEnable', true, inert('query assignment is not built yet'), 'Let the broker assign queues.'),
-  oneOf(
-    'defaultMessageRequestMode',
-    ['PULL', 'POP'],
-    'PULL',
-    inert('query assignment is not built yet'),
-    'How groups consume unless told otherwise.',
-  ),
-  int('defaultPopShareQueueNum', -1, inert('query assignment is not built yet'), 'Queues shared by consumers in pop mode.'),
-  long('loadBalancePollNameServerInterval', 30000, inert('query assignment is not built yet'), 'How often routes are refreshed for it.', {
+  bool('serverLoadBalancerEnable', true, LIVE, 'Let the broker assign queues.'),
+  oneOf('defaultMessageRequestMode', ['PULL', 'POP'], 'PULL', LIVE, 'How groups consume unless told otherwise.'),
+  int('defaultPopShareQueueNum', -1, LIVE, 'Queues shared by consumers in pop mode.'),
+  long('loadBalancePollNameServerInterval', 30000, LIVE, 'How often routes are refreshed for it.', {
     unit: 'ms',
   }),
   int(
     'cleanOfflineBrokerInterval',
     30000,
-    inert('query assignment is not built yet'),
+    inert('routes are asked for anew instead, every loadBalancePollNameServerInterval'),
     'How often vanished brokers are dropped from them.',
     { unit: 'ms' },
   ),
   long('forwardTimeout', 3000, inert('static topics are not built yet'), 'How long a forwarded request may take.', { unit: 'ms' }),
 
-  bool('enablePropertyFilter', false, inert(FILTERS), 'Accept SQL92 subscriptions.'),
-  bool('enableCalcFilterBitMap', false, inert(FILTERS), 'Evaluate filters when a message is stored.'),
-  int('expectConsumerNumUseFilter', 32, inert(FILTERS), 'Groups per topic that the bit map is sized for.'),
-  int('maxErrorRateOfBloomFilter', 20, inert(FILTERS), 'Error rate of the bit map.', { unit: '%' }),
-  long('filterDataCleanTimeSpan', 86400000, inert(FILTERS), 'How long filters of vanished groups are kept.', { unit: 'ms' }),
-  bool('filterSupportRetry', false, inert(FILTERS), 'Filter retry topics too.'),
+  bool('enablePropertyFilter', false, LIVE, 'Accept SQL92 subscriptions.'),
+  bool('enableCalcFilterBitMap', false, inert(BIT_MAPS), 'Evaluate filters when a message is stored.'),
+  int('expectConsumerNumUseFilter', 32, START, 'Groups per topic that the bit maps of filters are sized for.'),
+  int('maxErrorRateOfBloomFilter', 20, START, 'Error rate of the bit maps of filters.', { unit: '%' }),
+  long('filterDataCleanTimeSpan', 86400000, LIVE, 'How long filters of vanished groups are kept.', { unit: 'ms' }),
+  bool(
+    'filterSupportRetry',
+    false,
+    LIVE,
+    'Filter a SQL92 subscription of a retry topic by the expression for the topic that a message came from.',
+  ),
 
   bool('accountStatsEnable', true, inert(STATS), 'Commercial statistics.'),
   bool('accountStatsPrintZeroValues', true, inert(STATS), 'Print zeros in them.'),
@@ -133,11 +127,6 @@ export const topicEntries = [
   int('commercialSizePerMsg', 4096, inert(STATS), 'Commercial statistics.', { unit: 'bytes' }),
   bool('estimateAccumulation', true, inert(STATS), 'Estimate the lag of filtering groups.'),
   bool('highSpeedMode', false, inert('no version of Apache reads it either'), 'Without meaning today.'),
-  bool('recallMessageEnable', false, inert('recalling delayed messages is not built yet'), 'Accept recalls of delayed messages.'),
-  bool(
-    'allowRecallWhenBrokerNotWriteable',
-    true,
-    inert('recalling delayed messages is not built yet'),
-    'Accept them on a read-only broker.',
-  ),
+  bool('recallMessageEnable', false, LIVE, 'Accept recalls of timer messages.'),
+  bool('allowRecallWhenBrokerNotWriteable', true, LIVE, 'Accept them on a read-only broker.'),
 ] as const;

@@ -1,5 +1,6 @@
 import type { RecordSource } from '@perigee/core/message/record';
 import type { AppendSink } from './append-ring.ts';
+import type { RecordExtras } from './record-extras.ts';
 import type { StoreQueue } from './store-queue.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -40,6 +41,8 @@ export class AppendInput implements RecordSource {
   isBatchItem = false;
   /** False when the sender does not wait for disk and replicas (property WAIT). */
   waits = true;
+  /** For inner batches and messages of light queues; undefined for all others. */
+  extras: RecordExtras | undefined = undefined;
   sink: AppendSink | undefined = undefined;
   token: unknown = undefined;
   opaque = 0;

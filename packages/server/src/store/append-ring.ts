@@ -7,6 +7,7 @@
  * settled ≤ head, dispatched ≤ head        (counters that only grow; slot = counter & mask)
  * ```
  */
+import type { RecordExtras } from './record-extras.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { TailBlock } from './tail-buffers.ts';
 
@@ -51,6 +52,8 @@ export class AppendRing {
   /** The sink's own: the connection to answer, a promise's resolver… */
   token: unknown[] = new Array(INITIAL_ENTRIES);
   block: (TailBlock | undefined)[] = new Array(INITIAL_ENTRIES);
+  /** Until the record is visible. */
+  extras: (RecordExtras | undefined)[] = new Array(INITIAL_ENTRIES);
   opaque = new Int32Array(INITIAL_ENTRIES);
   physicalOffset = new Float64Array(INITIAL_ENTRIES);
   size = new Int32Array(INITIAL_ENTRIES);
@@ -100,6 +103,7 @@ export class AppendRing {
     this.sink = move(this.sink, new Array(capacity));
     this.token = move(this.token, new Array(capacity));
     this.block = move(this.block, new Array(capacity));
+    this.extras = move(this.extras, new Array(capacity));
     this.opaque = move(this.opaque, new Int32Array(capacity));
     this.physicalOffset = move(this.physicalOffset, new Float64Array(capacity));
     this.size = move(this.size, new Int32Array(capacity));

@@ -2,7 +2,8 @@
  * One queue of a topic with `queue.type=BatchCQ` (store.md 4.2): a row stands for a whole inner batch. Files are below
  * `batchconsumequeue/`, names are byte positions, the first row is always at 0. {@link RowsView} has the layout.
  *
- * Such topics are rare, so rows are written straight into the page cache.
+ * Such topics are rare and a row stands for many messages, so rows are written straight into the page cache. Only those
+ * that the disk does not take (full) wait in memory; the next append, or the next sync, tries them again.
  */
 import { readInt16, readInt32, readInt64, writeInt16, writeInt32, writeInt64 } from '@perigee/core/kit/bytes';
 import type { ConsumeQueueContext, ConsumeQueueOptions } from './consume-queue.ts';
@@ -12,6 +13,8 @@ import { SegmentFiles } from './segment-files.ts';
 const UNIT = BATCH_CONSUME_QUEUE_UNIT_BYTES;
 const SCAN_ROWS = 1600;
 const NOT_COMPACTED = -1;
+/** Rows that may wait for the disk; sends are refused long before. */
+const UNWRITTEN_ROWS_MAX = 65_536;
 
 export interface BatchRow {
   /** Queue offset of the first message (INNER_BASE, else the record's queue offset). */
@@ -32,10 +35,15 @@ export class BatchConsumeQueue {
   /** Rows, counted from position 0 of the queue's bytes. */
   #firstRow = 0;
   #endRow = 0;
+  /** Rows from here on are in `#unwritten` alone. */
+  #writtenRow = 0;
+  #unwritten = Buffer.alloc(0);
   /** Physical offset at which the newest row's record starts, -1 when there is none. */
   #lastPhysicalOffset = -1;
   #maxPhysicalOffset = -1;
   #minQueueOffset = 0;
+  /** Queue offset of the newest row's first message. */
+  #lastBase = 0;
   #maxQueueOffset = 0;
   #syncedBytes = 0;
   #needsSync = false;
@@ -66,13 +74,15 @@ export class BatchConsumeQueue {
     return this.#endRow - this.#firstRow;
   }
 
-  /** Adds a row, in the page cache on return; false when the record has one already. */
+  /**
+   * Adds a row, in the page cache on return unless the disk refuses it; false when the record has one already. Throws what
+   * the disk throws when nothing could be written for very long.
+   */
   appendRow(row: BatchRow): boolean {
     if (row.physicalOffset <= this.#lastPhysicalOffset) {
       return false;
     }
-    // The row, then a row of zeros as end mark (see ConsumeQueue).
-    const bytes = Buffer.alloc(2 * UNIT);
+    const bytes = Buffer.alloc(UNIT);
     writeInt64(bytes, 0, row.physicalOffset);
     writeInt32(bytes, 8, row.sizeBytes);
     writeInt64(bytes, 12, row.tagsCode);
@@ -80,17 +90,22 @@ export class BatchConsumeQueue {
     writeInt64(bytes, 28, row.baseQueueOffset);
     writeInt16(bytes, 36, row.messageCount);
     writeInt32(bytes, 38, NOT_COMPACTED);
-    const position = this.#endRow * UNIT;
-    const endsFile = (position + UNIT) % this.#files.segmentBytes === 0;
-    this.#files.writeNow(bytes, 0, endsFile ? UNIT : 2 * UNIT, position);
-    this.#needsSync = true;
+    this.#unwritten = this.#unwritten.length === 0 ? bytes : Buffer.concat([this.#unwritten, bytes]);
     if (this.#endRow === this.#firstRow) {
       this.#minQueueOffset = row.baseQueueOffset;
     }
     this.#endRow++;
     this.#lastPhysicalOffset = row.physicalOffset;
     this.#maxPhysicalOffset = row.physicalOffset + row.sizeBytes;
+    this.#lastBase = row.baseQueueOffset;
     this.#maxQueueOffset = row.baseQueueOffset + row.messageCount;
+    try {
+      this.flushNow();
+    } catch (error) {
+      if (this.#endRow - this.#writtenRow > UNWRITTEN_ROWS_MAX) {
+        throw error;
+      }
+    }
     return true;
   }
 
@@ -101,7 +116,11 @@ export class BatchConsumeQueue {
     if (queueOffset < 0 || queueOffset >= this.#maxQueueOffset) {
       return 0;
     }
-    const row = this.#firstRowWhere(this.#firstRow, (view) => view.queueOffset(0) + view.messageCount(0) > queueOffset);
+    // Consumers that keep up ask for the newest row.
+    const row =
+      queueOffset >= this.#lastBase
+        ? this.#endRow - 1
+        : this.#firstRowWhere(this.#firstRow, (view) => view.queueOffset(0) + view.messageCount(0) > queueOffset);
     return this.#read(row, Math.min(rowsMax, ROWS_READ_MAX), into);
   }
 
@@ -162,6 +181,7 @@ export class BatchConsumeQueue {
     if (end === this.#endRow) {
       return;
     }
+    this.flushNow();
     this.#setEnd(end);
     this.#files.truncateAfter(end * UNIT);
     if (this.#files.has(end * UNIT)) {
@@ -206,18 +226,32 @@ export class BatchConsumeQueue {
     return Math.max(this.#minQueueOffset, next > this.#firstRow ? this.#baseOf(next - 1) : 0);
   }
 
-  /** Nothing waits in memory. */
+  /** Writes the rows that the disk refused before; answers how many bytes. Throws what the disk throws. */
   flushNow(): number {
-    return 0;
+    const unwritten = this.#unwritten;
+    // One file at a time: the rows, then a row of zeros as end mark (see ConsumeQueue) unless they end the file.
+    for (let at = 0; at < unwritten.length; ) {
+      const position = this.#writtenRow * UNIT;
+      const room = this.#files.segmentBytes - (position % this.#files.segmentBytes);
+      const bytes = Math.min(room, unwritten.length - at);
+      const marked = bytes === room ? unwritten.subarray(at, at + bytes) : Buffer.concat([unwritten.subarray(at, at + bytes), Buffer.alloc(UNIT)]);
+      this.#files.writeNow(marked, 0, marked.length, position);
+      at += bytes;
+      this.#writtenRow += bytes / UNIT;
+      this.#unwritten = unwritten.subarray(at);
+      this.#needsSync = true;
+    }
+    return unwritten.length;
   }
 
   /** Makes durable what was appended before the call. */
   async sync(): Promise<void> {
+    this.flushNow();
     if (!this.#needsSync) {
       return;
     }
     const from = this.#syncedBytes;
-    const to = this.#endRow * UNIT;
+    const to = this.#writtenRow * UNIT;
     this.#needsSync = false;
     try {
       await this.#files.sync(from, to + UNIT);
@@ -242,15 +276,19 @@ export class BatchConsumeQueue {
 
   #setEnd(endRow: number): void {
     this.#endRow = endRow;
+    this.#writtenRow = endRow;
+    this.#unwritten = Buffer.alloc(0);
     if (endRow > this.#firstRow && this.#read(endRow - 1, 1, this.#view) === 1) {
       this.#lastPhysicalOffset = this.#view.physicalOffset(0);
       this.#maxPhysicalOffset = this.#lastPhysicalOffset + this.#view.sizeBytes(0);
-      this.#maxQueueOffset = this.#view.queueOffset(0) + this.#view.messageCount(0);
+      this.#lastBase = this.#view.queueOffset(0);
+      this.#maxQueueOffset = this.#lastBase + this.#view.messageCount(0);
       this.#minQueueOffset = Math.min(this.#baseOf(this.#firstRow), this.#maxQueueOffset);
       return;
     }
     this.#lastPhysicalOffset = -1;
     this.#maxPhysicalOffset = -1;
+    this.#lastBase = 0;
     this.#maxQueueOffset = 0;
     this.#minQueueOffset = 0;
   }
@@ -268,7 +306,11 @@ export class BatchConsumeQueue {
     }
     into.buffer = into.scratch(rows * UNIT);
     into.start = 0;
-    into.count = Math.floor(this.#files.readNow(into.buffer, 0, rows * UNIT, row * UNIT) / UNIT);
+    const inFiles = Math.min(rows, Math.max(0, this.#writtenRow - row)) * UNIT;
+    const read = inFiles === 0 ? 0 : this.#files.readNow(into.buffer, 0, inFiles, row * UNIT);
+    const unwrittenAt = Math.max(0, row - this.#writtenRow) * UNIT;
+    const copied = read < inFiles ? 0 : this.#unwritten.copy(into.buffer, read, unwrittenAt, unwrittenAt + rows * UNIT - read);
+    into.count = Math.floor((read + copied) / UNIT);
     return into.count;
   }
 

@@ -4,7 +4,7 @@
  */
 import { PROPERTIES_BYTES_MAX } from '@perigee/core/message/properties';
 import { propertyCrcTrailerBytes } from '@perigee/core/message/property-crc';
-import { encodeRecord, recordSize } from '@perigee/core/message/record';
+import { BLANK_BYTES, encodeRecord, recordSize } from '@perigee/core/message/record';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import type { AppendInput } from './append-input.ts';
 import {
@@ -22,6 +22,7 @@ import {
   WAITS_TOPIC,
 } from './append-ring.ts';
 import type { CommitLog } from './commit-log.ts';
+import { giveBackOffsets, takeOffsets } from './record-extras.ts';
 import { type ReplicaAckSettings, type ReplicaAcks, replicaWait, slaveAcksNeeded } from './replica-acks.ts';
 import type { TailBlock } from './tail-buffers.ts';
 
@@ -192,6 +193,9 @@ export class MessageAppend {
   }
 
   #reserve(size: number): TailBlock | AppendRefusal {
+    // A record lies in one file; `maxMessageSize` may say more than a file of this store holds.
+    const bytesMax = this.#parts.commitLog.segments.segmentBytes - BLANK_BYTES;
+    if (size > bytesMax) return { kind: 'body-too-long', bytes: size, bytesMax };
     try {
       return (
         this.#parts.commitLog.reserve(size) ?? {
@@ -234,6 +238,8 @@ export class MessageAppend {
     ring.tagsAt[slot] = input.tagsStart < 0 ? -1 : input.tagsStart + shift;
     ring.tagsLength[slot] = input.tagsEnd - input.tagsStart;
     ring.state[slot] = 0;
+    ring.extras[slot] = input.extras;
+    if (input.extras !== undefined) takeOffsets(input.queue, input.extras);
     if (input.waits) this.#setWaits(slot);
   }
 
@@ -415,6 +421,8 @@ export class MessageAppend {
       const slot = counter & ring.mask;
       const queue = ring.queue[slot]!;
       queue.nextQueueOffset = Math.min(queue.nextQueueOffset, ring.queueOffset[slot] as number);
+      const extras = ring.extras[slot];
+      if (extras !== undefined) giveBackOffsets(extras);
     }
     diskFailed(error);
     try {

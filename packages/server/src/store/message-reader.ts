@@ -109,7 +109,8 @@ export class MessageReader {
     const rows = this.#rows;
     const { rowFilter, recordFilter, messagesMax } = request;
     const rowsMax = Math.max(Math.floor(this.#settings.maxFilterMessageSize / ROW_BYTES), messagesMax);
-    const count = queue.rows.readRows(request.queueOffset, rowFilter === undefined ? Math.min(rowsMax, messagesMax) : rowsMax, rows);
+    const isFiltered = rowFilter !== undefined || recordFilter !== undefined;
+    const count = queue.rows.readRows(request.queueOffset, isFiltered ? rowsMax : Math.min(rowsMax, messagesMax), rows);
     let status: ReadStatus = 'OFFSET_FOUND_NULL';
     let next = request.queueOffset;
     for (let place = 0; place < count; place++) {
@@ -119,7 +120,7 @@ export class MessageReader {
       if (this.#isFull(request, physicalOffset, size, messages)) break;
       next = rows.queueOffset(place) + messages;
       if (size === BLANK_ROW_BYTES) continue;
-      if (rowFilter !== undefined && !rowFilter(rows.tagsHash(place), !rows.isExtAddress(place))) {
+      if (rowFilter !== undefined && !rowFilter(rows.tagsHash(place), isTagExact(rows, place, queue))) {
         if (result.count === 0) status = 'NO_MATCHED_MESSAGE';
         continue;
       }
@@ -179,4 +180,12 @@ export class MessageReader {
     }
     return true;
   }
+}
+
+/**
+ * Whether a row says which tag its messages have. That of an inner batch has none: the tags are with the messages in it,
+ * and the consumer looks at them. (Apache compares its 0 and so hides every batch from consumers that ask for a tag.)
+ */
+function isTagExact(rows: RowsView, place: number, queue: StoreQueue): boolean {
+  return !rows.isExtAddress(place) && (queue.batch === undefined || rows.tagsHash(place) !== 0);
 }

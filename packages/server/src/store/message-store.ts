@@ -15,6 +15,7 @@ import { IndexStore, type KeyRanges } from './index-store.ts';
 import { type AppendSettings, type Dispatch, MessageAppend } from './message-append.ts';
 import { MessageReader, type ReadSettings } from './message-reader.ts';
 import { RecordDispatch } from './record-dispatch.ts';
+import { dispatchLightRows } from './record-extras.ts';
 import { type RecoveryReport, recoverStore } from './recovery.ts';
 import type { LogSource } from './replica-acks.ts';
 import { OpenFiles, SegmentFiles } from './segment-files.ts';
@@ -255,11 +256,19 @@ export class MessageStore implements LogSource {
     const tagsCode = ring.tagsCode[slot] as number;
     const storeTimestampMs = ring.storeTimestamp[slot] as number;
     if (queue.simple !== undefined) queue.simple.appendRow(queueOffset, physicalOffset, sizeBytes, tagsCode);
-    else queue.batch!.appendRow({ baseQueueOffset: queueOffset, messageCount: 1, physicalOffset, sizeBytes, tagsCode, storeTimestampMs });
+    else {
+      const messageCount = ring.extras[slot]?.messageCount ?? 1;
+      queue.batch!.appendRow({ baseQueueOffset: queueOffset, messageCount, physicalOffset, sizeBytes, tagsCode, storeTimestampMs });
+    }
     if (this.#config.messageIndexEnable) this.#index(ring, slot);
     this.#lastDispatchedTimestamp = storeTimestampMs;
     this.#lastDispatchedOffset = physicalOffset;
     if (queue.arrival !== undefined) queue.arrival.arrived(queue, queueOffset, tagsCode);
+    const extras = ring.extras[slot];
+    if (extras !== undefined) {
+      ring.extras[slot] = undefined;
+      if (this.#config.enableMultiDispatch) dispatchLightRows(extras, { physicalOffset, sizeBytes, tagsCode });
+    }
     if (queue.follower !== undefined) queue.follower.arrived(queue, queueOffset, tagsCode);
   };
 

@@ -25,6 +25,7 @@ import {
 } from '@perigee/core/message/sys-flag';
 import type { ConsumeQueueTable } from './consume-queue-table.ts';
 import type { IndexStore } from './index-store.ts';
+import { LIGHT_QUEUE_PREFIX, mayHaveLightQueues } from './record-extras.ts';
 
 const SCHEDULE_TOPIC = 'SCHEDULE_TOPIC_XXXX';
 /** Delay of a level that the configuration does not have. */
@@ -108,7 +109,7 @@ export class RecordDispatch {
       return;
     }
     queues.getOrCreate(topic, queueId).appendRow(queueOffset, physicalOffset, sizeBytes, tagsCode);
-    if (this.#parts.multiDispatch === true && scanner.start(MULTI_DISPATCH) >= 0) {
+    if (this.#parts.multiDispatch === true && scanner.start(MULTI_DISPATCH) >= 0 && mayHaveLightQueues(topic)) {
       this.#putLightRows(bytes, physicalOffset, sizeBytes, tagsCode);
     }
   }
@@ -122,7 +123,7 @@ export class RecordDispatch {
     }
     for (const [place, name] of names.entries()) {
       const offset = offsets[place] ?? '';
-      if (name.startsWith('%LMQ%') && !name.includes('/') && /^\d+$/.test(offset)) {
+      if (name.startsWith(LIGHT_QUEUE_PREFIX) && !name.includes('/') && /^\d+$/.test(offset)) {
         this.#parts.queues.getOrCreate(name, 0).appendRow(Number(offset), physicalOffset, sizeBytes, tagsCode);
       }
     }

@@ -57,6 +57,8 @@ export class TimerCheckpoint {
   readonly #disk: Disk;
   readonly #path: string;
   #file: DiskFile | undefined;
+  /** The file's name is durable: whoever made it may have been killed before it was. */
+  #isNameDurable = false;
   #progress: TimerProgress = NOTHING;
 
   constructor(disk: Disk, path: string) {
@@ -79,11 +81,11 @@ export class TimerCheckpoint {
   /** Writes a progress; durable when the promise resolves. */
   async write(progress: TimerProgress): Promise<void> {
     const bytes = encodeTimerProgress(progress);
-    const isNew = this.#file === undefined && this.#disk.statNow(this.#path) === undefined;
     const file = this.#opened();
     file.appendNow(bytes, 0, bytes.length, 0);
     await file.sync();
-    if (isNew) await this.#disk.syncDirectory(this.#directory);
+    if (!this.#isNameDurable) await this.#disk.syncDirectory(this.#directory);
+    this.#isNameDurable = true;
     this.#progress = progress;
   }
 

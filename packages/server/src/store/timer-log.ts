@@ -130,6 +130,8 @@ export class TimerLog {
     this.#syncedPos = Math.min(fromPos, pos);
     this.#batchPos = pos;
     this.#cutFiles();
+    // Whoever made the files may have been killed before their names were durable.
+    this.#segments.distrustNames();
   }
 
   #scanChunk(

@@ -67,6 +67,7 @@ export class TimerStore {
   #deliveringMs: number | undefined;
   #version: DataVersion = { counter: 0, stateVersion: 0, timestamp: 0 };
   #flushing: Promise<void> | undefined;
+  #areNamesDurable = false;
 
   constructor(parts: TimerStoreParts, settings: TimerStoreSettings, wheelSlots: number = WHEEL_SLOTS) {
     this.#parts = parts;
@@ -79,8 +80,8 @@ export class TimerStore {
   }
 
   /** Loads and recovers. `queue` is that of the timer topic, recovered. Throws StoreLoadError. */
-  async open(queue: StoreQueue | undefined, nowMs: number): Promise<void> {
-    const { disk, log, commitLog } = this.#parts;
+  open(queue: StoreQueue | undefined, nowMs: number): void {
+    const { log, commitLog } = this.#parts;
     this.#timerLog.load();
     this.#checkpoint.load();
     const hadWheel = this.#wheel.load();
@@ -92,10 +93,6 @@ export class TimerStore {
     this.#queueOffset = recovered.queueOffset;
     this.#readTimeMs = recovered.readTimeMs;
     this.moveTo(nowMs);
-    if (!hadWheel) {
-      await this.#wheel.sync();
-      await disk.syncDirectory(this.#settings.storePathRootDir);
-    }
     log.info('the timer is recovered', {
       messages: this.#wheel.messages,
       slots: this.#wheel.liveSlots,
@@ -236,11 +233,20 @@ export class TimerStore {
       await this.#parts.syncCommitLog(writtenTo);
       await this.#timerLog.sync(logPos);
       await this.#wheel.write(pages);
+      await this.#syncNames();
     } catch (error) {
       this.#wheel.giveBack(pages);
       throw error;
     }
     await this.#checkpoint.write(progress);
+  }
+
+  /** Once per process: the wheel and the directories of the other files have durable names. */
+  async #syncNames(): Promise<void> {
+    if (this.#areNamesDurable) return;
+    await this.#wheel.sync();
+    await this.#parts.disk.syncDirectory(this.#settings.storePathRootDir);
+    this.#areNamesDurable = true;
   }
 
   /** Removes timer log files whose messages are no longer in the CommitLog. */

@@ -275,7 +275,7 @@ export class TimerWheel {
     }
   }
 
-  /** Makes the name of a new file durable with its directory's sync; here only its length and content. */
+  /** Makes the length of a new file durable. */
   sync(): Promise<void> {
     return this.#opened().sync();
   }

@@ -52,10 +52,15 @@ export class Cluster<P extends ProcessPlatform = ProcessPlatform> {
     };
   }
 
-  /** Starts both; rejects as a start of the role does. */
+  /** Starts both, or rejects as a start of the role does, with nothing left running. */
   async start(): Promise<void> {
-    await this.#startNamesrv();
-    await this.#startBroker();
+    try {
+      await this.#startNamesrv();
+      await this.#startBroker();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   /** The platform of a process: that of a role, or of one that is made up by its first use (a client in the same time). */

@@ -53,6 +53,8 @@ export class MovableTime implements SimTime {
 
   block(delayMs: number): void {
     this.#jumpedMs += delayMs;
+    this.#armed?.cancel();
+    this.#armed = undefined;
     this.#arm(this.#first()?.dueMs);
   }
 

@@ -224,8 +224,14 @@ test('SYNC_FLUSH: a power failure in the middle of load keeps every message that
     await broker.cluster.restart();
     await broker.reconnect();
     const stored = await broker.all();
-    assert.deepEqual(stored.slice(0, acked.length).map(({ body }) => body), acked);
-    assert.deepEqual(stored.map(({ queueOffset }) => queueOffset), stored.map((_, place) => place));
+    assert.deepEqual(
+      stored.slice(0, acked.length).map(({ body }) => body),
+      acked,
+    );
+    assert.deepEqual(
+      stored.map(({ queueOffset }) => queueOffset),
+      stored.map((_, place) => place),
+    );
     assert.equal((await broker.send()).ext['queueOffset'], String(stored.length));
   }
 });

@@ -109,7 +109,12 @@ test('a producer and a consumer on one connection are two memberships, and unreg
   assert.deepEqual([await producers('P'), await producers('P2'), await members(broker)], [0, 1, ['c1']]);
   const connection = JSON.parse((await broker.request(203, { consumerGroup: 'G' })).body.toString());
   assert.deepEqual(
-    [connection.connectionSet[0].clientId, connection.connectionSet[0].clientAddr, connection.connectionSet[0].language, connection.connectionSet[0].version],
+    [
+      connection.connectionSet[0].clientId,
+      connection.connectionSet[0].clientAddr,
+      connection.connectionSet[0].language,
+      connection.connectionSet[0].version,
+    ],
     ['c1', `${both.local.host}:${both.local.port}`, 'JAVA', 513],
   );
   both.close();
@@ -137,7 +142,7 @@ test('queue locks: one client at a time, renewed by asking, free after a minute 
   const broker = await e2e();
   const queues = [0, 1].map((queueId) => ({ topic: 'T', brokerName: 'broker-a', queueId }));
   const ask = async (code: number, clientId: string, asked = queues, consumerGroup = 'G'): Promise<number[]> => {
-    const answer = await broker.request(code, {}, encodeLockBatchRequest({ consumerGroup, clientId, mqSet: asked }));
+    const answer = await broker.request(code, {}, encodeLockBatchRequest({ consumerGroup, clientId, onlyThisBroker: false, mqSet: asked }));
     assert.equal(answer.code, 0);
     return code === 41 ? decodeLockBatchResponse(answer.body).map(({ queueId }) => queueId) : [];
   };

@@ -1,10 +1,11 @@
 /** Bad days of the disk (issue 4): full, broken, slow. What was acked stays, what is refused says why, and pulls go on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type E2e, e2e, isPending, records, send, sendBatch, sendExt, SEND_V2, type WireAnswer } from './e2e-wire.ts';
+import { type E2e, e2e, isPending, records, SEND_V2, send, sendBatch, sendExt, type WireAnswer } from './e2e-wire.ts';
 
 const COMMIT_LOG = '/data/store/commitlog';
-const SERVICE_NOT_AVAILABLE = /^service not available now\. It may be caused by one of the following reasons: the broker's disk is full \[CL: +\d\.\d\d CQ: +\d\.\d\d INDEX: +\d\.\d\d\], messages are put to the slave, message store has been shut down, etc\. \[store-not-writable\] /;
+const SERVICE_NOT_AVAILABLE =
+  /^service not available now\. It may be caused by one of the following reasons: the broker's disk is full \[CL: +\d\.\d\d CQ: +\d\.\d\d INDEX: +\d\.\d\d\], messages are put to the slave, message store has been shut down, etc\. \[store-not-writable\] /;
 const MIB = 1024 * 1024;
 
 function assertNotStored(answer: WireAnswer, cause: RegExp): void {
@@ -86,7 +87,9 @@ test('a refused group that the disk took in part never comes back, whatever is w
   await broker.cluster.clock.advance(1_000);
   leave(broker, 8_192);
   const properties = { UNIQ_KEY: 'u' };
-  const group = await broker.run(Promise.all([1, 2, 3].map((queueId) => send(broker.client, { queueId, body: Buffer.alloc(5_000, `${queueId}`), properties }))));
+  const group = await broker.run(
+    Promise.all([1, 2, 3].map((queueId) => send(broker.client, { queueId, body: Buffer.alloc(5_000, `${queueId}`), properties }))),
+  );
   for (const answer of group) assert.equal(answer.code, 14);
   leave(broker, 64 * MIB);
   await broker.cluster.clock.advance(1_100);
@@ -97,7 +100,10 @@ test('a refused group that the disk took in part never comes back, whatever is w
   await broker.cluster.restart();
   await broker.reconnect();
   for (const queueId of [2, 3]) assert.deepEqual((await broker.bodies('T', queueId)).length, 0, `queue ${queueId}`);
-  assert.deepEqual((await broker.bodies('T', 1)).map((body) => body[0]), ['k']);
+  assert.deepEqual(
+    (await broker.bodies('T', 1)).map((body) => body[0]),
+    ['k'],
+  );
   assert.equal((await broker.send({ queueId: 2 })).ext['queueOffset'], '0');
 });
 
@@ -264,4 +270,3 @@ test('what a stop writes last is refused by nobody: sends during the stop get co
   assert.equal(broker.cluster.broker.store.bootedCleanly, true);
   assert.deepEqual(await broker.bodies(), ['first']);
 });
-

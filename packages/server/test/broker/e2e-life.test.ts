@@ -1,7 +1,7 @@
 /** A broker and its NameServer over hours, stops and crashes, in milliseconds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type E2e, e2e, isPending, pull, HELD, WireClient } from './e2e-wire.ts';
+import { type E2e, e2e, HELD, isPending, pull, WireClient } from './e2e-wire.ts';
 
 const NOT_FOUND = 17;
 
@@ -113,7 +113,16 @@ test('a clean stop writes positions, topics and groups, and everything is as bef
 
 test('settings of topics and groups that were answered with success survive a power failure in the next moment', async () => {
   const broker = await e2e();
-  const topic = { topic: 'Made', defaultTopic: 'TBW102', readQueueNums: 3, writeQueueNums: 3, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: true };
+  const topic = {
+    topic: 'Made',
+    defaultTopic: 'TBW102',
+    readQueueNums: 3,
+    writeQueueNums: 3,
+    perm: 6,
+    topicFilterType: 'SINGLE_TAG',
+    topicSysFlag: 0,
+    order: true,
+  };
   assert.equal((await broker.request(17, topic)).code, 0);
   assert.equal((await broker.request(200, {}, JSON.stringify({ groupName: 'Made', retryMaxTimes: 5 }))).code, 0);
   assert.equal((await broker.request(25, {}, 'maxMessageSize=12345\n')).code, 0);
@@ -154,7 +163,10 @@ test('held pulls are let go when the broker stops, and their clients come back',
 });
 
 test('messages older than fileReservedTime go, offsets stay, and a pull below the first is told where it starts', async () => {
-  const broker = await e2e({ fileReservedTime: '24', deleteWhen: '00;01;02;03;04;05;06;07;08;09;10;11;12;13;14;15;16;17;18;19;20;21;22;23' });
+  const broker = await e2e({
+    fileReservedTime: '24',
+    deleteWhen: '00;01;02;03;04;05;06;07;08;09;10;11;12;13;14;15;16;17;18;19;20;21;22;23',
+  });
   const body = Buffer.alloc(20_000, 'x');
   for (let n = 0; n < 12; n++) await broker.send({ body });
   broker.cluster.platform('broker').clock.jumpWall(30 * 3_600_000);

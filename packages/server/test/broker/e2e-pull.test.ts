@@ -22,7 +22,15 @@ test('a pull gets the messages from its offset on, at most as many as it wants, 
   const broker = await filled(10);
   const answer = await broker.pull({ queueOffset: 3, max: 4 });
   assert.deepEqual([answer.code, answer.remark], [0, 'FOUND']);
-  assert.deepEqual(records(answer.body).map(({ body, queueOffset }) => [body, queueOffset]), [['m3', 3], ['m4', 4], ['m5', 5], ['m6', 6]]);
+  assert.deepEqual(
+    records(answer.body).map(({ body, queueOffset }) => [body, queueOffset]),
+    [
+      ['m3', 3],
+      ['m4', 4],
+      ['m5', 5],
+      ['m6', 6],
+    ],
+  );
   assert.deepEqual(place(answer), ['7', '0', '10']);
   assert.deepEqual([answer.ext['suggestWhichBrokerId'], answer.ext['topicSysFlag'], answer.ext['groupSysFlag']], ['0', '0', '0']);
 });
@@ -30,10 +38,16 @@ test('a pull gets the messages from its offset on, at most as many as it wants, 
 test('a tag filter of the request passes the tags that it names', async () => {
   const broker = await filled(6);
   const one = await broker.pull({ subscription: 'A' });
-  assert.deepEqual(records(one.body).map(({ body }) => body), ['m0', 'm2', 'm4']);
+  assert.deepEqual(
+    records(one.body).map(({ body }) => body),
+    ['m0', 'm2', 'm4'],
+  );
   assert.equal(one.ext['nextBeginOffset'], '6');
   const both = await broker.pull({ subscription: 'A || B', queueOffset: 2 });
-  assert.deepEqual(records(both.body).map(({ body }) => body), ['m2', 'm3', 'm4', 'm5']);
+  assert.deepEqual(
+    records(both.body).map(({ body }) => body),
+    ['m2', 'm3', 'm4', 'm5'],
+  );
   const none = await broker.pull({ subscription: 'C' });
   assert.deepEqual([none.code, none.remark, none.ext['nextBeginOffset'], none.body.length], [20, 'NO_MATCHED_MESSAGE', '6', 0]);
 });
@@ -43,7 +57,10 @@ test('a subscription from the heartbeat filters like one of the request', async 
   const body = heartbeat({ clientId: 'c', group: 'G', topics: { T: 'B' }, subVersion: 5 });
   await broker.request(34, {}, body.replace('"codeSet":[]', '"codeSet":[66]').replace('"tagsSet":[]', '"tagsSet":["B"]'));
   const answer = await broker.pull({ sysFlag: 0, subVersion: 5 });
-  assert.deepEqual(records(answer.body).map(({ body }) => body), ['m1', 'm3']);
+  assert.deepEqual(
+    records(answer.body).map(({ body }) => body),
+    ['m1', 'm3'],
+  );
 });
 
 test('a held pull is woken by the message it waits for, within the turn that stores it', async () => {
@@ -56,7 +73,10 @@ test('a held pull is woken by the message it waits for, within the turn that sto
   const sent = send(producer, { body: 'news' });
   await broker.world.settle();
   const answer = await broker.run(held);
-  assert.deepEqual(records(answer.body).map(({ body }) => body), ['news']);
+  assert.deepEqual(
+    records(answer.body).map(({ body }) => body),
+    ['news'],
+  );
   assert.equal(broker.world.nowMs, startedMs);
   assert.equal((await broker.run(sent)).code, 0);
 });
@@ -67,7 +87,10 @@ test('a pull on a queue that has no message yet, or whose topic was just made, i
   const held = pull(broker.client, { queueId: 3, sysFlag: HELD });
   assert.ok(await isPending(broker, held));
   await broker.send({ queueId: 3, body: 'first' });
-  assert.deepEqual(records((await broker.run(held)).body).map(({ body }) => body), ['first']);
+  assert.deepEqual(
+    records((await broker.run(held)).body).map(({ body }) => body),
+    ['first'],
+  );
 });
 
 test('several held pulls are all woken by one message, and one that waits for a later offset is not', async () => {
@@ -147,7 +170,11 @@ test('offsets outside the queue are answered by their kind', async () => {
     [5, 21],
   ] as const) {
     const answer = await broker.pull({ queueId: 1, queueOffset });
-    assert.deepEqual([answer.code, answer.remark, ...place(answer)], [code, 'NO_MATCHED_LOGIC_QUEUE', '0', '0', '0'], `empty queue, offset ${queueOffset}`);
+    assert.deepEqual(
+      [answer.code, answer.remark, ...place(answer)],
+      [code, 'NO_MATCHED_LOGIC_QUEUE', '0', '0', '0'],
+      `empty queue, offset ${queueOffset}`,
+    );
   }
 });
 
@@ -168,23 +195,46 @@ test('a pull with a wrong queue id is refused with code 29, and one without numb
 test('a group that is not online, does not subscribe, or is behind is refused with 24, 24 and 25', async () => {
   const broker = await filled(1);
   const asked = { sysFlag: 0, subVersion: 7 };
-  assertRefused(await broker.pull(asked), { code: 24, legacy: `the consumer's group info not exist${FAQ}`, slug: 'group-not-online', says: /heartbeat/ });
+  assertRefused(await broker.pull(asked), {
+    code: 24,
+    legacy: `the consumer's group info not exist${FAQ}`,
+    slug: 'group-not-online',
+    says: /heartbeat/,
+  });
   await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { Other: '*' }, subVersion: 3 }));
-  assertRefused(await broker.pull(asked), { code: 24, legacy: `the consumer's subscription not exist${FAQ}`, slug: 'subscription-not-exist', says: /subscribe alike/ });
+  assertRefused(await broker.pull(asked), {
+    code: 24,
+    legacy: `the consumer's subscription not exist${FAQ}`,
+    slug: 'subscription-not-exist',
+    says: /subscribe alike/,
+  });
   await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { T: '*' }, subVersion: 3 }));
-  assertRefused(await broker.pull(asked), { code: 25, legacy: "the consumer's subscription not latest", slug: 'subscription-not-latest', says: /knows version 3, the pull asks for 7/ });
+  assertRefused(await broker.pull(asked), {
+    code: 25,
+    legacy: "the consumer's subscription not latest",
+    slug: 'subscription-not-latest',
+    says: /knows version 3, the pull asks for 7/,
+  });
   await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { T: '*' }, subVersion: 7 }));
   assert.equal((await broker.pull(asked)).code, 0);
 });
 
 test('a group that does not exist, or may not consume, is refused with 26 and 16', async () => {
   const broker = await filled(1, { autoCreateSubscriptionGroup: 'false' });
-  assertRefused(await broker.pull(), { code: 26, legacy: `subscription group [G] does not exist, ${FAQ}`, slug: 'group-not-exist', says: /autoCreateSubscriptionGroup/ });
+  assertRefused(await broker.pull(), {
+    code: 26,
+    legacy: `subscription group [G] does not exist, ${FAQ}`,
+    slug: 'group-not-exist',
+    says: /autoCreateSubscriptionGroup/,
+  });
   assert.equal((await broker.request(200, {}, JSON.stringify({ groupName: 'G', consumeEnable: false }))).code, 0);
   const refused = await broker.pull();
   assertRefused(refused, { code: 16, legacy: 'subscription group no permission, G', slug: 'group-consume-off' });
   assert.equal(refused.ext['forbiddenType'], '2');
-  assert.equal((await broker.request(200, {}, JSON.stringify({ groupName: 'G', consumeEnable: true, consumeBroadcastEnable: false }))).code, 0);
+  assert.equal(
+    (await broker.request(200, {}, JSON.stringify({ groupName: 'G', consumeEnable: true, consumeBroadcastEnable: false }))).code,
+    0,
+  );
   assert.equal((await broker.pull()).code, 0);
   await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { T: '*' }, model: 'BROADCASTING' }));
   const broadcast = await broker.pull({ sysFlag: 0 });
@@ -194,15 +244,32 @@ test('a group that does not exist, or may not consume, is refused with 26 and 16
 
 test('an unknown topic, one that may not be read, and a broker that may not be read are refused with 17, 16 and 16', async () => {
   const broker = await filled(1);
-  assertRefused(await broker.pull({ topic: 'None' }), { code: 17, legacy: `topic[None] not exist, apply first please! ${FAQ}`, slug: 'topic-not-exist' });
-  const writeOnly = { topic: 'T', defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 4, perm: 2, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false };
+  assertRefused(await broker.pull({ topic: 'None' }), {
+    code: 17,
+    legacy: `topic[None] not exist, apply first please! ${FAQ}`,
+    slug: 'topic-not-exist',
+  });
+  const writeOnly = {
+    topic: 'T',
+    defaultTopic: 'TBW102',
+    readQueueNums: 4,
+    writeQueueNums: 4,
+    perm: 2,
+    topicFilterType: 'SINGLE_TAG',
+    topicSysFlag: 0,
+    order: false,
+  };
   assert.equal((await broker.request(17, writeOnly)).code, 0);
   const topic = await broker.pull();
   assertRefused(topic, { code: 16, legacy: 'the topic[T] pulling message is forbidden', slug: 'topic-not-readable' });
   assert.equal(topic.ext['forbiddenType'], '3');
   assert.equal((await broker.request(25, {}, 'brokerPermission=2\n')).code, 0);
   const whole = await broker.pull();
-  assertRefused(whole, { code: 16, legacy: `the broker[${broker.cluster.platform('broker').network.host}] pulling message is forbidden`, slug: 'broker-not-readable' });
+  assertRefused(whole, {
+    code: 16,
+    legacy: `the broker[${broker.cluster.platform('broker').network.host}] pulling message is forbidden`,
+    slug: 'broker-not-readable',
+  });
   assert.equal(whole.ext['forbiddenType'], '1');
 });
 
@@ -228,21 +295,29 @@ test('SQL92 filters are refused with a reason', async () => {
 test('a lite pull is a pull, unless the broker says no', async () => {
   const broker = await filled(2);
   const answer = await broker.pull({ sysFlag: PULL_SUBSCRIPTION | 16 }, LITE_PULL);
-  assert.deepEqual(records(answer.body).map(({ body }) => body), ['m0', 'm1']);
+  assert.deepEqual(
+    records(answer.body).map(({ body }) => body),
+    ['m0', 'm1'],
+  );
   const held = pull(broker.client, { queueOffset: 2, sysFlag: HELD }, LITE_PULL);
   assert.ok(await isPending(broker, held));
   await broker.send({ body: 'm2' });
   assert.equal((await broker.run(held)).code, 0);
   const off = await filled(1, { litePullMessageEnable: 'false' });
   const refused = await off.pull({}, LITE_PULL);
-  assertRefused(refused, { code: 16, legacy: `the broker[${off.cluster.platform('broker').network.host}] for lite pull consumer is forbidden`, slug: 'lite-pull-off' });
+  assertRefused(refused, {
+    code: 16,
+    legacy: `the broker[${off.cluster.platform('broker').network.host}] for lite pull consumer is forbidden`,
+    slug: 'lite-pull-off',
+  });
   assert.equal((await off.pull()).code, 0);
 });
 
 test('a pull commits the offset that it carries, a held one once and not again when it wakes', async () => {
   const broker = await filled(3);
   await broker.pull({ queueOffset: 2, sysFlag: PULL_SUBSCRIPTION | PULL_COMMIT_OFFSET, commitOffset: 2 });
-  const committed = async (): Promise<string | undefined> => (await broker.request(14, { consumerGroup: 'G', topic: 'T', queueId: 0 })).ext['offset'];
+  const committed = async (): Promise<string | undefined> =>
+    (await broker.request(14, { consumerGroup: 'G', topic: 'T', queueId: 0 })).ext['offset'];
   assert.equal(await committed(), '2');
   const held = pull(broker.client, { queueOffset: 3, sysFlag: HELD | PULL_COMMIT_OFFSET, commitOffset: 3 });
   assert.ok(await isPending(broker, held));
@@ -255,12 +330,16 @@ test('a pull commits the offset that it carries, a held one once and not again w
 
 test('a subscription that is one tag in many is found beyond the rows that one pull looks at', async () => {
   const broker = await e2e();
-  for (let n = 0; n < 900; n += 30) await broker.run(Promise.all(Array.from({ length: 30 }, () => send(broker.client, { body: '', properties: { TAGS: 'x' } }))));
+  for (let n = 0; n < 900; n += 30)
+    await broker.run(Promise.all(Array.from({ length: 30 }, () => send(broker.client, { body: '', properties: { TAGS: 'x' } }))));
   await broker.send({ body: 'needle', properties: { TAGS: 'y' } });
   const first = await broker.pull({ subscription: 'y' });
   assert.deepEqual([first.code, first.ext['nextBeginOffset']], [20, '800']);
   const second = await broker.pull({ subscription: 'y', queueOffset: 800 });
-  assert.deepEqual(records(second.body).map(({ body }) => body), ['needle']);
+  assert.deepEqual(
+    records(second.body).map(({ body }) => body),
+    ['needle'],
+  );
 });
 
 test('the suspend bit is not looked at when there are messages', async () => {

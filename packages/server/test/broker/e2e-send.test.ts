@@ -2,7 +2,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeOffsetMsgId } from '@perigee/core/message/message-id';
-import { batchBody, e2e, pull, records, SEND, SEND_BATCH, SEND_V2, SERIALIZE_JSON, SERIALIZE_ROCKETMQ, send, sendBatch, sendExt } from './e2e-wire.ts';
+import {
+  batchBody,
+  e2e,
+  pull,
+  records,
+  SEND,
+  SEND_BATCH,
+  SEND_V2,
+  SERIALIZE_JSON,
+  SERIALIZE_ROCKETMQ,
+  send,
+  sendBatch,
+  sendExt,
+} from './e2e-wire.ts';
 
 for (const [name, code] of [
   ['SEND_MESSAGE', SEND],
@@ -16,7 +29,10 @@ for (const [name, code] of [
       const broker = await e2e();
       broker.client.serializeType = serializeType;
       const properties = { UNIQ_KEY: '0A0000030001000000000000000A', KEYS: 'k1 k2', TAGS: 'TagA', 'ä"\\\n': 'ü\t€' };
-      const answer = await broker.send({ queueId: 2, body: 'héllo', properties, flag: 7, sysFlag: 1, bornTimestamp: 1_700_000_000_123 }, code);
+      const answer = await broker.send(
+        { queueId: 2, body: 'héllo', properties, flag: 7, sysFlag: 1, bornTimestamp: 1_700_000_000_123 },
+        code,
+      );
       const host = broker.cluster.platform('broker').network.host;
       const id = decodeOffsetMsgId(answer.ext['msgId'] as string);
       assert.deepEqual(id, { storeHost: { host, port: 10911 }, physicalOffset: 0 });
@@ -25,7 +41,14 @@ for (const [name, code] of [
         {
           code: 0,
           remark: '',
-          ext: { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true', msgId: '', queueId: '2', queueOffset: '0', transactionId: properties.UNIQ_KEY },
+          ext: {
+            MSG_REGION: 'DefaultRegion',
+            TRACE_ON: 'true',
+            msgId: '',
+            queueId: '2',
+            queueOffset: '0',
+            transactionId: properties.UNIQ_KEY,
+          },
           body: '',
         },
       );
@@ -58,7 +81,10 @@ test('queue offsets count per queue, whoever sends, and the answers come in the 
   const answers = await broker.run(Promise.all(sends));
   for (const queueId of [0, 1, 2]) {
     const offsets = answers.filter(({ ext }) => ext['queueId'] === String(queueId)).map(({ ext }) => Number(ext['queueOffset']));
-    assert.deepEqual([...offsets].sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.deepEqual(
+      [...offsets].sort((a, b) => a - b),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
     const stored = await broker.all('T', queueId);
     for (const [n, answer] of answers.entries())
       if (answer.ext['queueId'] === String(queueId)) assert.equal(stored[Number(answer.ext['queueOffset'])]?.body, `m${n}`);
@@ -75,7 +101,9 @@ test('a message without UNIQ_KEY gets one, which the answer names', async () => 
 
 test('properties of the broker that a client sends are overwritten, and the check point of a pop is dropped', async () => {
   const broker = await e2e({ regionId: 'R2', traceOn: 'false' });
-  const answer = await broker.send({ properties: { MSG_REGION: 'forged', TRACE_ON: 'maybe', POP_CK: 'x', CLUSTER: 'y', A: 'b', UNIQ_KEY: 'u' } });
+  const answer = await broker.send({
+    properties: { MSG_REGION: 'forged', TRACE_ON: 'maybe', POP_CK: 'x', CLUSTER: 'y', A: 'b', UNIQ_KEY: 'u' },
+  });
   assert.deepEqual([answer.ext['MSG_REGION'], answer.ext['TRACE_ON'], answer.ext['transactionId']], ['R2', 'false', 'u']);
   const [record] = await broker.all();
   assert.deepEqual(record?.properties, { MSG_REGION: 'R2', TRACE_ON: 'false', CLUSTER: 'DefaultCluster', A: 'b', UNIQ_KEY: 'u' });
@@ -85,15 +113,30 @@ test('a batch becomes records with consecutive offsets, and the answer lists the
   const broker = await e2e();
   await broker.send({ body: 'before' });
   const answer = await broker.run(
-    sendBatch(broker.client, [{ body: 'a', properties: { TAGS: 'x', UNIQ_KEY: 'u1' } }, { body: 'b' }, { body: 'c', properties: { UNIQ_KEY: 'u3' } }], {
-      properties: { UNIQ_KEY: 'whole' },
-    }),
+    sendBatch(
+      broker.client,
+      [{ body: 'a', properties: { TAGS: 'x', UNIQ_KEY: 'u1' } }, { body: 'b' }, { body: 'c', properties: { UNIQ_KEY: 'u3' } }],
+      {
+        properties: { UNIQ_KEY: 'whole' },
+      },
+    ),
   );
   assert.deepEqual([answer.code, answer.ext['queueId'], answer.ext['queueOffset'], answer.ext['transactionId']], [0, '0', '1', 'whole']);
   const stored = await broker.all();
-  assert.deepEqual(stored.map(({ body, queueOffset }) => [body, queueOffset]), [['before', 0], ['a', 1], ['b', 2], ['c', 3]]);
+  assert.deepEqual(
+    stored.map(({ body, queueOffset }) => [body, queueOffset]),
+    [
+      ['before', 0],
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ],
+  );
   const ids = (answer.ext['msgId'] as string).split(',').map((id) => decodeOffsetMsgId(id)?.physicalOffset);
-  assert.deepEqual(ids, stored.slice(1).map(({ physicalOffset }) => physicalOffset));
+  assert.deepEqual(
+    ids,
+    stored.slice(1).map(({ physicalOffset }) => physicalOffset),
+  );
   assert.deepEqual(stored[1]?.properties, { TAGS: 'x', UNIQ_KEY: 'u1' });
 });
 
@@ -129,7 +172,9 @@ test('an unknown topic is made from TBW102 with the queues that the client asks 
   const many = JSON.parse((await broker.request(351, { topic: 'Many' })).body.toString());
   assert.deepEqual([few.readQueueNums, few.writeQueueNums, few.perm], [2, 2, 6]);
   assert.deepEqual([many.readQueueNums, many.writeQueueNums, many.perm], [8, 8, 6]);
-  const route = await broker.run(broker.cluster.client('router').request(broker.cluster.namesrvAddress, { code: 105, ext: { topic: 'Few' } }, 1000));
+  const route = await broker.run(
+    broker.cluster.client('router').request(broker.cluster.namesrvAddress, { code: 105, ext: { topic: 'Few' } }, 1000),
+  );
   assert.equal(route.code, 0);
   assert.match(route.body.toString(), /"readQueueNums":2/);
 });
@@ -147,7 +192,14 @@ test('a topic made by a send is on disk before the NameServer or a crash can mat
 test('read and write queue numbers that differ are both taken when sending', async () => {
   const broker = await e2e();
   const update = await broker.request(17, {
-    topic: 'Wide', defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 2, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false,
+    topic: 'Wide',
+    defaultTopic: 'TBW102',
+    readQueueNums: 4,
+    writeQueueNums: 2,
+    perm: 6,
+    topicFilterType: 'SINGLE_TAG',
+    topicSysFlag: 0,
+    order: false,
   });
   assert.equal(update.code, 0, update.remark);
   assert.equal((await broker.send({ topic: 'Wide', queueId: 3 })).code, 0);
@@ -168,7 +220,11 @@ test('a message goes to the file that has room for it, and one that fills a file
   const stored = await broker.all();
   assert.equal(stored.length, 20);
   for (const { physicalOffset, sizeBytes } of stored)
-    assert.equal(Math.floor(physicalOffset / 65_536), Math.floor((physicalOffset + sizeBytes - 1) / 65_536), 'a record crosses a file border');
+    assert.equal(
+      Math.floor(physicalOffset / 65_536),
+      Math.floor((physicalOffset + sizeBytes - 1) / 65_536),
+      'a record crosses a file border',
+    );
   assert.ok(new Set(stored.map(({ physicalOffset }) => Math.floor(physicalOffset / 65_536))).size >= 3);
 });
 
@@ -182,4 +238,3 @@ test('the second listener takes sends and table requests, and no pulls', async (
   assert.match(refused.remark, /^ request type 11 not supported/);
   assert.equal(records((await broker.pull()).body).length, 1);
 });
-

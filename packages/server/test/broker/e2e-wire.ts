@@ -23,7 +23,14 @@ import {
 } from '@perigee/core/message/record';
 import type { Connection, Endpoint, Network } from '@perigee/core/platform/ports';
 import { PULL_SUBSCRIPTION, PULL_SUSPEND } from '@perigee/core/protocol/commands/pull';
-import { FLAG_ONEWAY, FLAG_RESPONSE, type Header, SERIALIZE_JSON, SERIALIZE_ROCKETMQ, type SerializeType } from '@perigee/core/protocol/frame';
+import {
+  FLAG_ONEWAY,
+  FLAG_RESPONSE,
+  type Header,
+  SERIALIZE_JSON,
+  SERIALIZE_ROCKETMQ,
+  type SerializeType,
+} from '@perigee/core/protocol/frame';
 import { decodeHeader, encodeFrame } from '@perigee/core/protocol/frame-codec';
 import { FrameReader } from '@perigee/core/remoting/frame-reader';
 import { parseAddress } from '@perigee/core/remoting/remoting-client';
@@ -42,6 +49,14 @@ export interface Pushed {
   readonly code: number;
   readonly ext: Readonly<Record<string, string>>;
   readonly oneway: boolean;
+  readonly body: Buffer;
+}
+
+/** What a client answers to a request of the server. */
+export interface WireReply {
+  readonly code: number;
+  readonly remark?: string;
+  readonly body?: Buffer;
 }
 
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -57,6 +72,8 @@ export class WireClient {
   serializeType: SerializeType = SERIALIZE_JSON;
   /** Requests that the server sent. */
   readonly pushed: Pushed[] = [];
+  /** Answers them; without it, or where it answers undefined, they stay unanswered. */
+  answerTo: ((pushed: Pushed) => WireReply | undefined) | undefined;
   closed = false;
   readonly #waiting = new Map<number, (answer: WireAnswer) => void>();
   #connection!: Connection;
@@ -110,14 +127,29 @@ export class WireClient {
     const headerEnd = start + 8 + (bytes.readInt32BE(start + 4) & 0xffffff);
     const header = decodeHeader(bytes, start + 8, headerEnd, bytes[start + 4] as number);
     const ext = header.extFields ?? {};
+    const body = Buffer.from(bytes.subarray(headerEnd, start + size));
     if ((header.flag & FLAG_RESPONSE) === 0) {
-      this.pushed.push({ code: header.code, ext, oneway: (header.flag & FLAG_ONEWAY) !== 0 });
+      const pushed = { code: header.code, ext, oneway: (header.flag & FLAG_ONEWAY) !== 0, body };
+      this.pushed.push(pushed);
+      const reply = pushed.oneway ? undefined : this.answerTo?.(pushed);
+      if (reply === undefined) return true;
+      const { code, remark } = reply;
+      const flag = FLAG_RESPONSE;
+      const answer: Header = {
+        code,
+        language: 'JAVA',
+        version: 513,
+        opaque: header.opaque,
+        flag,
+        ...(remark === undefined ? {} : { remark }),
+      };
+      this.#connection.write(encodeFrame(answer, reply.body, this.serializeType));
       return true;
     }
     const resolve = this.#waiting.get(header.opaque);
     assert.ok(resolve !== undefined, `an answer to request ${header.opaque} that nobody sent`);
     this.#waiting.delete(header.opaque);
-    resolve({ code: header.code, remark: header.remark ?? '', ext, body: Buffer.from(bytes.subarray(headerEnd, start + size)) });
+    resolve({ code: header.code, remark: header.remark ?? '', ext, body });
     return true;
   }
 }

@@ -1,6 +1,7 @@
 /** A broker's tables and handlers on a simulated machine, with peers and a store made by hand. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import { type SimPlatform, type SimWorld, simWorld } from '@perigee/core/platform/sim/sim-platform';
 import {
   type Answer,
@@ -13,6 +14,7 @@ import {
 import { tableCommands, tableHandlers } from '../../src/broker/broker-commands.ts';
 import type { BrokerParts } from '../../src/broker/broker-parts.ts';
 import { BrokerStats } from '../../src/broker/broker-stats.ts';
+import { ConsumerFilterTable } from '../../src/broker/consumer-filter-table.ts';
 import { ConsumerOffsetTable } from '../../src/broker/consumer-offset-table.ts';
 import { ConsumerTable } from '../../src/broker/consumer-table.ts';
 import { LockTable } from '../../src/broker/lock-table.ts';
@@ -197,7 +199,7 @@ export class TestBroker {
   readonly platform: SimPlatform;
   readonly live: LiveConfig<BrokerConfig>;
   readonly store = new FakeStore();
-  readonly files = { topics: new MemoryText(), groups: new MemoryText(), offsets: new MemoryText() };
+  readonly files = { topics: new MemoryText(), groups: new MemoryText(), offsets: new MemoryText(), filters: new MemoryText() };
   readonly parts: BrokerParts;
   readonly #handlers: Map<number, RawHandler>;
 
@@ -210,6 +212,7 @@ export class TestBroker {
     this.live = new LiveConfig(platform, { entries: brokerEntries, loaded });
     const config = this.live.config;
     const topics = new TopicTable(platform, config, this.files.topics);
+    const compiledFilters = new Sql92FilterCache();
     this.parts = {
       platform,
       settings: config,
@@ -219,12 +222,15 @@ export class TestBroker {
       offsets: new ConsumerOffsetTable(platform, config, this.files.offsets),
       producers: new ProducerTable(platform, config),
       consumers: new ConsumerTable(platform, config),
+      filters: new ConsumerFilterTable(platform, config, this.files.filters, compiledFilters),
+      compiledFilters,
       locks: new LockTable(platform),
       stats: new BrokerStats(platform.clock, (topic) => topics.isSystem(topic), 'UTC'),
       store: this.store,
       bootTimestampMs: platform.clock.wallMs(),
       commitLog: { flushedTo: 0, counters: { slowWrites: 0, longestWriteMs: 0 } },
     };
+    this.parts.consumers.onGroupGone((group) => this.parts.filters.unregister(group));
     this.#handlers = bindHandlers(tableCommands, tableHandlers(this.parts));
   }
 

@@ -31,7 +31,10 @@ test('a client over real sockets finds the broker at the NameServer, sends and p
     const answer = await send(broker, { body: 'hello' });
     assert.equal(answer.code, 0, answer.remark);
     assert.match((await namesrv.request(105, { topic: 'T' })).body.toString(), new RegExp(cluster.brokerAddress));
-    assert.deepEqual(records((await pull(broker)).body).map(({ body }) => body), ['hello']);
+    assert.deepEqual(
+      records((await pull(broker)).body).map(({ body }) => body),
+      ['hello'],
+    );
     namesrv.close();
     broker.close();
   });
@@ -47,7 +50,8 @@ test('advance lets a held pull expire, a broker expire at the NameServer, and bo
     assert.equal((await held).code, 19);
     assert.ok(cluster.clock.wallMs() - startedMs >= 16_000);
     const router = cluster.client();
-    const route = async (): Promise<number> => (await router.request(cluster.namesrvAddress, { code: 105, ext: { topic: 'T' } }, 3_000)).code;
+    const route = async (): Promise<number> =>
+      (await router.request(cluster.namesrvAddress, { code: 105, ext: { topic: 'T' } }, 3_000)).code;
     assert.equal(await route(), 0);
     await cluster.clock.advance(300_000);
     assert.equal(await route(), 0, 'the broker has gone on registering');
@@ -85,7 +89,10 @@ test('a power failure takes what was not synced, and disk faults can be made', a
     await cluster.crash('broker', { power: true });
     await cluster.restart();
     const again = await outside(cluster.brokerAddress);
-    assert.deepEqual(records((await pull(again)).body).map(({ body }) => body), ['synced']);
+    assert.deepEqual(
+      records((await pull(again)).body).map(({ body }) => body),
+      ['synced'],
+    );
     again.close();
   });
 });
@@ -122,7 +129,13 @@ test('settings that cannot be used are refused with the sentence that an operato
 
 test('listenPort=0: ids, records and the configuration have the port that the system chose', async () => {
   const world = new RealWorld();
-  const broker = makeBroker(world.node('broker'), { bindAddress: '127.0.0.1', brokerIP1: '127.0.0.1', brokerIP2: '127.0.0.1', listenPort: '0', namesrvAddr: '' });
+  const broker = makeBroker(world.node('broker'), {
+    bindAddress: '127.0.0.1',
+    brokerIP1: '127.0.0.1',
+    brokerIP2: '127.0.0.1',
+    listenPort: '0',
+    namesrvAddr: '',
+  });
   await broker.start();
   const { listenPort } = broker;
   assert.ok(listenPort > 0);

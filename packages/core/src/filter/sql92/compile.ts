@@ -3,7 +3,7 @@
  * allocates nothing; which types meet in a comparison is settled here, once, since every property is a string.
  */
 import { bytesEqualAt } from '../../kit/bytes.ts';
-import { PropertyScanner } from '../../message/properties.ts';
+import { PropertyScanner } from '../../kit/property-scanner.ts';
 import { compareDoubles, parseJavaBoolean, type Value } from './java-values.ts';
 import { readJavaDouble, readJavaInt, readJavaLong } from './number-bytes.ts';
 import { equalityOf, negated, type Verdict, verdictOf } from './reference.ts';

@@ -4,7 +4,7 @@
  *
  * As with Apache, the expression ends where nothing that follows can continue it; the rest is ignored (`ignoredFrom`).
  */
-import { SCANNED_NAME_BYTES_MAX } from '../../message/properties.ts';
+import { SCANNED_NAME_BYTES_MAX } from '../../kit/property-scanner.ts';
 import { NUMBER_FORMAT } from './java-values.ts';
 import * as build from './node-builders.ts';
 import { badOperand, beyondBounds, type Sql92Position, type Sql92SyntaxError, unexpectedToken } from './syntax-error.ts';

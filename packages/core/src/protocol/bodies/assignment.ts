@@ -61,7 +61,10 @@ function readMode(at: JsonShape): RequestMode {
 export function decodeQueryAssignmentResponse(body: Buffer | string): QueueAssignment[] | undefined {
   const list = JsonShape.parse(body, 'QueryAssignmentResponseBody').field('messageQueueAssignments');
   if (list.absent) return undefined;
-  return [...list.items()].map((item) => ({ messageQueue: readMessageQueue(item.field('messageQueue')), mode: readMode(item.field('mode')) }));
+  return [...list.items()].map((item) => ({
+    messageQueue: readMessageQueue(item.field('messageQueue')),
+    mode: readMode(item.field('mode')),
+  }));
 }
 
 function readRequestMode(root: JsonShape): MessageRequestMode {

@@ -19,23 +19,37 @@ function connectionValue(connection: ClientConnection): JavaJsonInput {
   };
 }
 
+/** Clients of one group that do not ask the same of a topic: one client for each thing asked. */
+export interface SubscriptionConflict {
+  readonly topic: string;
+  /** `TAG A || B`, `SQL92 a > 1`; undefined: this client does not subscribe to the topic. */
+  readonly clients: readonly { readonly clientId: string; readonly subscription: string | undefined }[];
+}
+
 export interface ConsumerConnection {
   readonly connections: readonly ClientConnection[];
   readonly subscriptions: ReadonlyMap<string, SubscriptionData>;
   readonly consumeType: ConsumeType;
   readonly messageModel: MessageModel;
   readonly consumeFromWhere: ConsumeFromWhere;
+  /** Ours; the field is left out when there is none, and Java ignores it. */
+  readonly subscriptionConflicts?: readonly SubscriptionConflict[];
 }
 
 /** The answer to GET_CONSUMER_CONNECTION_LIST. */
 export function encodeConsumerConnection(group: ConsumerConnection): Buffer {
   const subscriptionTable = new Map<string, JavaJsonInput>();
   for (const [topic, data] of group.subscriptions) subscriptionTable.set(topic, subscriptionDataValue(data));
+  const conflicts = group.subscriptionConflicts ?? [];
   const value = {
     connectionSet: group.connections.map(connectionValue),
     consumeFromWhere: group.consumeFromWhere,
     consumeType: group.consumeType,
     messageModel: group.messageModel,
+    subscriptionConflicts:
+      conflicts.length === 0
+        ? undefined
+        : conflicts.map(({ topic, clients }) => ({ clients: clients.map((client) => ({ ...client })), topic })),
     subscriptionTable,
   };
   return Buffer.from(stringifyJavaJson(value, 'plain'));

@@ -1,5 +1,5 @@
 /** `config/consumerFilter.json` (broker.md 10.4): which group filters which topic by an expression. */
-import type { BloomData } from '../../filter/bloom-filter.ts';
+import type { BloomData } from '../../kit/bloom-filter.ts';
 import type { JavaJsonInput } from '../../kit/java-json.ts';
 import type { JsonShape } from './json-shape.ts';
 
@@ -24,7 +24,8 @@ export function isDeadFilter(entry: Pick<ConsumerFilterEntry, 'bornTime' | 'dead
   return entry.deadTime >= entry.bornTime;
 }
 
-function entryValue(entry: ConsumerFilterEntry): JavaJsonInput {
+/** One filter as it is stored and shown. */
+export function consumerFilterValue(entry: ConsumerFilterEntry): JavaJsonInput {
   const bloom = entry.bloomFilterData;
   return {
     bloomFilterData: bloom === undefined ? undefined : { bitNum: bloom.bitNum, bitPos: bloom.bitPos },
@@ -43,7 +44,7 @@ export function consumerFiltersValue(filters: ConsumerFilters): { readonly [key:
   const filterDataByTopic = new Map<string, JavaJsonInput>();
   for (const [topic, groups] of filters) {
     const groupFilterData = new Map<string, JavaJsonInput>();
-    for (const [group, entry] of groups) groupFilterData.set(group, entryValue(entry));
+    for (const [group, entry] of groups) groupFilterData.set(group, consumerFilterValue(entry));
     filterDataByTopic.set(topic, { groupFilterData, topic });
   }
   return { filterDataByTopic };

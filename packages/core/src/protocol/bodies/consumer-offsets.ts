@@ -13,12 +13,15 @@ export interface ConsumerOffsets {
   readonly offsetTable: PositionMap;
   /** Where each group pulled last (5.5.0). */
   readonly pullOffsetTable: PositionMap;
+  /** `queue@group` → next queue offset of groups of light queues; only in `config/lmqConsumerOffset.json`. */
+  readonly lmqOffsetTable?: ReadonlyMap<string, number> | undefined;
 }
 
 export function consumerOffsetsValue(offsets: ConsumerOffsets): { readonly [key: string]: JavaJsonInput } {
   return {
     dataVersion: dataVersionValue(offsets.dataVersion) as JavaJsonInput,
     groupTopicMap: offsets.groupTopicMap,
+    ...(offsets.lmqOffsetTable === undefined ? {} : { lmqOffsetTable: offsets.lmqOffsetTable }),
     offsetTable: offsets.offsetTable,
     pullOffsetTable: offsets.pullOffsetTable,
   };
@@ -34,11 +37,18 @@ function readPositions(at: JsonShape): Map<string, Map<number, number>> {
   return table;
 }
 
+function readLightPositions(root: JsonShape): Map<string, number> {
+  const table = new Map<string, number>();
+  for (const [key, position] of root.field('lmqOffsetTable').members()) table.set(key, position.long());
+  return table;
+}
+
 /** Reads it. Throws BodyError. */
 export function readConsumerOffsets(root: JsonShape): Omit<ConsumerOffsets, 'groupTopicMap'> {
   return {
     dataVersion: readDataVersion(root.field('dataVersion')),
     offsetTable: readPositions(root.field('offsetTable')),
     pullOffsetTable: readPositions(root.field('pullOffsetTable')),
+    ...(root.field('lmqOffsetTable').absent ? {} : { lmqOffsetTable: readLightPositions(root) }),
   };
 }

@@ -65,7 +65,7 @@ export function encodeTimeSpans(spans: readonly QueueTimeSpan[], text: (timestam
 }
 
 /** `{"correctionOffsets":{0:1}}` (308). */
-export function encodeCorrectionOffsets(offsets: ReadonlyMap<number, number>): Buffer {
+export function encodeCorrectionOffsets(offsets: ReadonlyMap<number, number | bigint>): Buffer {
   return Buffer.from(stringifyJavaJson({ correctionOffsets: offsets }, 'plain'));
 }
 
@@ -77,6 +77,8 @@ export function encodeSubscriptionOfGroup(group: string, topic: string, subscrip
 
 /** A row as it is shown (321). */
 export interface ShownRow {
+  /** The filter of the group that was asked for lets it through. */
+  readonly eval: boolean;
   readonly physicOffset: number;
   readonly physicSize: number;
   readonly tagsCode: bigint;
@@ -96,7 +98,7 @@ export function encodeConsumeQueueRows(view: {
         filterData: view.filterData,
         maxQueueIndex: view.maxQueueIndex,
         minQueueIndex: view.minQueueIndex,
-        queueData: view.rows.map((row) => ({ eval: false, ...row })),
+        queueData: view.rows.map((row) => ({ ...row })),
         subscriptionData: view.subscription === undefined ? undefined : subscriptionDataValue(view.subscription),
       },
       'plain',

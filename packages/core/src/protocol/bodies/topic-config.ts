@@ -7,7 +7,13 @@
 import { type JavaJsonInput, stringifyJavaJson } from '../../kit/java-json.ts';
 import { type DataVersion, dataVersionValue, readDataVersion } from './data-version.ts';
 import { JsonShape } from './json-shape.ts';
-import { readTopicQueueMappingInfo, type TopicQueueMappingInfo, topicQueueMappingInfoValue } from './topic-queue-mapping.ts';
+import {
+  readTopicQueueMappingInfo,
+  type TopicQueueMappingDetail,
+  type TopicQueueMappingInfo,
+  topicQueueMappingDetailValue,
+  topicQueueMappingInfoValue,
+} from './topic-queue-mapping.ts';
 
 /** perm bits (remoting.md 6; 8 = priority is kept and not interpreted). */
 export const PERM_INHERIT = 1;
@@ -75,8 +81,11 @@ export function readTopicConfig(at: JsonShape, name?: string): TopicConfig {
   };
 }
 
-export function encodeTopicConfig(config: TopicConfig): Buffer {
-  return Buffer.from(stringifyJavaJson(topicConfigValue(config), 'plain'));
+/** With `mapping`, the TopicConfigAndQueueMapping of a static topic. */
+export function encodeTopicConfig(config: TopicConfig, mapping?: TopicQueueMappingDetail): Buffer {
+  if (mapping === undefined) return Buffer.from(stringifyJavaJson(topicConfigValue(config), 'plain'));
+  const { attributes, ...rest } = topicConfigValue(config) as Record<string, JavaJsonInput>;
+  return Buffer.from(stringifyJavaJson({ attributes, mappingDetail: topicQueueMappingDetailValue(mapping), ...rest }, 'plain'));
 }
 
 /** Throws BodyError. */
@@ -118,25 +127,29 @@ export function parseTopicConfigText(text: string): TopicConfig | undefined {
   };
 }
 
-/** All topics of a broker with their versions. The details of static topics (`topicQueueMappingDetailMap`) are written empty and not read. */
+/** All topics of a broker with their versions. The details of static topics (`topicQueueMappingDetailMap`) are not read. */
 export interface TopicConfigTable {
   readonly dataVersion: DataVersion;
   readonly mappingDataVersion: DataVersion;
   readonly topicConfigTable: ReadonlyMap<string, TopicConfig>;
   readonly topicQueueMappingInfoMap: ReadonlyMap<string, TopicQueueMappingInfo>;
+  /** What a dump has of static topics; absent: none. */
+  readonly topicQueueMappingDetailMap?: ReadonlyMap<string, TopicQueueMappingDetail>;
 }
 
 /** The JSON value. */
 export function topicConfigTableValue(table: TopicConfigTable): JavaJsonInput {
   const topics = new Map<string, JavaJsonInput>();
   for (const [name, config] of table.topicConfigTable) topics.set(name, topicConfigValue(config));
+  const details = new Map<string, JavaJsonInput>();
+  for (const [name, detail] of table.topicQueueMappingDetailMap ?? []) details.set(name, topicQueueMappingDetailValue(detail));
   const mappings = new Map<string, JavaJsonInput>();
   for (const [name, info] of table.topicQueueMappingInfoMap) mappings.set(name, topicQueueMappingInfoValue(info));
   return {
     dataVersion: dataVersionValue(table.dataVersion),
     mappingDataVersion: dataVersionValue(table.mappingDataVersion),
     topicConfigTable: topics,
-    topicQueueMappingDetailMap: new Map(),
+    topicQueueMappingDetailMap: details,
     topicQueueMappingInfoMap: mappings,
   };
 }

@@ -1,6 +1,9 @@
 /** Consumer positions and queue bounds (remoting.md 7.3, broker.md 12). */
 import { bool, command, int, long, str } from '../command.ts';
 
+/** The queue id is a physical one where this is false (static topics). */
+const LOGICAL = bool('false: the queue id is not that of a logical queue').optional();
+
 export const queryConsumerOffset = command({
   code: 14,
   name: 'QUERY_CONSUMER_OFFSET',
@@ -12,6 +15,7 @@ export const queryConsumerOffset = command({
     topic: str('topic'),
     queueId: int('queue'),
     setZeroIfNotFound: bool('answer 0 for a queue that can be read from its first message (default true)').optional(),
+    lo: LOGICAL,
   },
   response: { offset: long('next queue offset to consume') },
   access: 'SUB topic, group',
@@ -28,6 +32,7 @@ export const updateConsumerOffset = command({
     topic: str('topic'),
     queueId: int('queue').optional(),
     commitOffset: long('next queue offset to consume').optional(),
+    lo: LOGICAL,
   },
   response: {},
   access: 'SUB topic, group',
@@ -44,6 +49,7 @@ export const searchOffsetByTimestamp = command({
     queueId: int('queue'),
     timestamp: long('store time looked for', 'ms'),
     boundaryType: str('LOWER (default): first message at or after the time; UPPER: last at or before').optional(),
+    lo: LOGICAL,
   },
   response: { offset: long('queue offset') },
   access: 'SUB|PUB|GET topic',
@@ -55,7 +61,7 @@ export const getMaxOffset = command({
   from: ['client', 'admin', 'broker'],
   to: 'broker',
   doc: 'Reads the end of a queue: the queue offset of its next message.',
-  request: { topic: str('topic'), queueId: int('queue'), committed: bool('ignored: always the visible end').optional() },
+  request: { topic: str('topic'), queueId: int('queue'), committed: bool('ignored: always the visible end').optional(), lo: LOGICAL },
   response: { offset: long('queue offset of the next message') },
   access: 'SUB|PUB|GET topic',
 });
@@ -66,7 +72,7 @@ export const getMinOffset = command({
   from: ['client', 'admin', 'broker'],
   to: 'broker',
   doc: 'Reads the start of a queue: the queue offset of its oldest message.',
-  request: { topic: str('topic'), queueId: int('queue') },
+  request: { topic: str('topic'), queueId: int('queue'), lo: LOGICAL },
   response: { offset: long('queue offset of the oldest message') },
   access: 'SUB|PUB|GET topic',
 });
@@ -77,7 +83,7 @@ export const getEarliestMsgStoretime = command({
   from: ['client', 'admin'],
   to: 'broker',
   doc: 'Reads the store time of the oldest message of a queue.',
-  request: { topic: str('topic'), queueId: int('queue') },
+  request: { topic: str('topic'), queueId: int('queue'), lo: LOGICAL },
   response: { timestamp: long('store time, -1 when the queue is empty', 'ms') },
   access: 'SUB|PUB|GET topic',
 });

@@ -81,7 +81,11 @@ const queryCorrectionOffset = command({
   from: 'admin',
   to: 'broker',
   doc: 'Reads the smallest positions over groups.',
-  request: { filterGroups: str('groups to leave out, joined by commas').optional(), compareGroup: str('group to compare with'), topic: str('topic') },
+  request: {
+    filterGroups: str('groups to leave out, joined by commas').optional(),
+    compareGroup: str('group to compare with'),
+    topic: str('topic'),
+  },
   response: {},
   responseBody: 'QueryCorrectionOffsetBody JSON',
 });

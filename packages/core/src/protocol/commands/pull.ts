@@ -1,5 +1,5 @@
 /** Pulling messages (remoting.md 7.2). */
-import { command, int, long, str } from '../command.ts';
+import { bool, command, int, long, str } from '../command.ts';
 
 /** Bits of the pull's sysFlag. */
 export const PULL_COMMIT_OFFSET = 1;
@@ -23,6 +23,7 @@ const request = {
   proxyFrowardClientId: str('client behind a proxy (spelt so on the wire)').optional(),
   brokerName: str('name of the broker addressed').as('bname').optional(),
   liteTopic: str('light topic to read instead').optional(),
+  lo: bool('false: the queue id is not that of a logical queue').optional(),
 };
 
 const response = {

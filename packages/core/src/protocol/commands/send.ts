@@ -17,6 +17,7 @@ export const longForm = {
   maxReconsumeTimes: int('retries before the dead-letter queue').optional(),
   batch: bool('the body holds several messages').optional(),
   brokerName: str('name of the broker addressed').as('bname').optional(),
+  lo: bool('false: the queue id is not that of a logical queue').optional(),
 };
 
 export const sendResponse = {
@@ -56,6 +57,7 @@ export const shortForm = {
   maxReconsumeTimes: longForm.maxReconsumeTimes.as('l'),
   batch: longForm.batch.as('m'),
   brokerName: longForm.brokerName.as('n'),
+  lo: longForm.lo,
 };
 
 export const sendMessageV2 = command({

@@ -35,6 +35,21 @@ export const updateAndCreateTopicList = command({
   access: 'CREATE topics of the body',
 });
 
+export const updateAndCreateStaticTopic = command({
+  code: 513,
+  name: 'UPDATE_AND_CREATE_STATIC_TOPIC',
+  from: 'admin',
+  to: 'broker',
+  doc: 'Creates a static topic or replaces its settings and its logical queues on this broker.',
+  request: {
+    ...updateAndCreateTopic.request,
+    force: bool('take the mapping whatever the broker has').optional(),
+  },
+  response: {},
+  requestBody: 'TopicQueueMappingDetail JSON',
+  access: 'CREATE topic',
+});
+
 export const deleteTopicInBroker = command({
   code: 215,
   name: 'DELETE_TOPIC_IN_BROKER',
@@ -70,7 +85,7 @@ export const getTopicConfig = command({
   doc: 'Reads the settings of one topic.',
   request: { topic: str('topic'), lo: bool('with the logical queue mapping').optional() },
   response: {},
-  responseBody: 'TopicConfig JSON',
+  responseBody: 'TopicConfig JSON, with mappingDetail for a static topic',
   access: 'GET topic',
 });
 
@@ -85,6 +100,9 @@ export const getSystemTopicListFromBroker = command({
   responseBody: 'TopicList JSON',
   access: 'LIST topic',
 });
+
+/** What a broker serves of this file for static topics. */
+export const staticTopicCommands = { updateAndCreateStaticTopic } as const;
 
 /** What a broker serves of this file. */
 export const topicCommands = {

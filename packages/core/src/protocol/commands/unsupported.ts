@@ -5,18 +5,17 @@
  */
 import { type Role, type UnsupportedCommand, unsupported } from '../command.ts';
 
-const NOT_BUILT_TIMER = 'delayed and timer messages are not built yet';
-const NOT_BUILT_POP = 'pop consumption is not built yet';
 const NOT_BUILT_LITE = 'lite topics are not built yet';
 const NOT_BUILT_SLAVE = 'slaves are not built yet';
 const NOT_BUILT_CONTROLLER = 'the controller and controller-led brokers are not built yet';
 const NOT_BUILT_CONTAINER = 'the broker container is not built yet';
 const NOT_BUILT_AUTH = 'users and access control lists are not built yet';
-const NOT_BUILT_STATIC_TOPIC = 'static topics (logical queues) are not built yet';
 const NOT_BUILT_BATCH_DELETION = 'deleting several topics or groups in one request is not built yet; send one request each';
 const NOT_BUILT_DIAGNOSIS = 'this diagnosis is not built yet';
 const NOT_BUILT_CLEANING = 'cleaning on request is not built yet; the broker removes expired files by itself';
 const NOT_BUILT_COLD_DATA = 'limiting reads of cold data is not built yet';
+const POP_IN_FILES =
+  'the check points of pop consumption are kept in the revive topic and never in RocksDB, so there are none to write back';
 const NO_ROCKSDB = 'the store keeps its queues in files and its configuration in JSON, so there is no RocksDB to look into';
 const REMOVED_ACL_1 = 'access control lists of version 1 left Apache RocketMQ with 5.3.3; their place takes the codes from 3001 on';
 const REMOVED_FILTER_SERVER = 'filter servers left Apache RocketMQ';
@@ -25,22 +24,7 @@ const ACK_BY_OTHER_CODE = 'Apache RocketMQ defines this code and never uses it; 
 const RAFT_INTERNAL = 'this is an entry in the log of a JRaft controller, not a request between processes';
 
 export const unsupportedCommands: readonly UnsupportedCommand[] = [
-  unsupported(45, 'GET_ALL_DELAY_OFFSET', 'broker', NOT_BUILT_TIMER),
-  unsupported(60, 'GET_TIMER_CHECK_POINT', 'broker', NOT_BUILT_TIMER),
-  unsupported(61, 'GET_TIMER_METRICS', 'broker', NOT_BUILT_TIMER),
-  unsupported(370, 'RECALL_MESSAGE', 'broker', NOT_BUILT_TIMER),
-  unsupported(5001, 'SWITCH_TIMER_ENGINE', 'broker', NOT_BUILT_TIMER),
-  unsupported(400, 'QUERY_ASSIGNMENT', 'broker', NOT_BUILT_POP),
-  unsupported(401, 'SET_MESSAGE_REQUEST_MODE', 'broker', NOT_BUILT_POP),
-  unsupported(402, 'GET_ALL_MESSAGE_REQUEST_MODE', 'broker', NOT_BUILT_POP),
-  unsupported(200050, 'POP_MESSAGE', 'broker', NOT_BUILT_POP),
-  unsupported(200051, 'ACK_MESSAGE', 'broker', NOT_BUILT_POP),
-  unsupported(200052, 'PEEK_MESSAGE', 'broker', NOT_BUILT_POP),
-  unsupported(200053, 'CHANGE_MESSAGE_INVISIBLETIME', 'broker', NOT_BUILT_POP),
-  unsupported(200054, 'NOTIFICATION', 'broker', NOT_BUILT_POP),
-  unsupported(200055, 'POLLING_INFO', 'broker', NOT_BUILT_POP),
-  unsupported(200056, 'POP_ROLLBACK', 'broker', NOT_BUILT_POP),
-  unsupported(200151, 'BATCH_ACK_MESSAGE', 'broker', NOT_BUILT_POP),
+  unsupported(200056, 'POP_ROLLBACK', 'broker', POP_IN_FILES),
   unsupported(200070, 'POP_LITE_MESSAGE', 'broker', NOT_BUILT_LITE),
   unsupported(200071, 'LITE_SUBSCRIPTION_CTL', 'broker', NOT_BUILT_LITE),
   unsupported(200074, 'GET_BROKER_LITE_INFO', 'broker', NOT_BUILT_LITE),
@@ -77,7 +61,6 @@ export const unsupportedCommands: readonly UnsupportedCommand[] = [
   unsupported(3008, 'AUTH_DELETE_ACL', 'broker', NOT_BUILT_AUTH),
   unsupported(3009, 'AUTH_GET_ACL', 'broker', NOT_BUILT_AUTH),
   unsupported(3010, 'AUTH_LIST_ACL', 'broker', NOT_BUILT_AUTH),
-  unsupported(513, 'UPDATE_AND_CREATE_STATIC_TOPIC', 'broker', NOT_BUILT_STATIC_TOPIC),
   unsupported(5002, 'DELETE_TOPIC_IN_BROKER_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
   unsupported(5003, 'DELETE_SUBSCRIPTION_GROUP_LIST', 'broker', NOT_BUILT_BATCH_DELETION),
   unsupported(317, 'GET_BROKER_CONSUME_STATS', 'broker', NOT_BUILT_DIAGNOSIS),

@@ -90,7 +90,12 @@ function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefine
   if (isSlotCongested(messages, limits.timerCongestNumEachSlot, () => parts.random(1000))) return refusals.congested(messages);
   properties.set('TIMER_OUT_MS', String(outMs));
   if (!draft.topic.startsWith(RETRY_PREFIX)) {
-    const target = { topic: draft.topic, brokerName: parts.brokerName, timestampMs: outMs + 1, uniqueKey: properties.get('UNIQ_KEY') ?? '' };
+    const target = {
+      topic: draft.topic,
+      brokerName: parts.brokerName,
+      timestampMs: outMs + 1,
+      uniqueKey: properties.get('UNIQ_KEY') ?? '',
+    };
     draft.recallHandle = encodeRecallHandle(target);
   }
   divert(draft, TIMER_TOPIC, 0);

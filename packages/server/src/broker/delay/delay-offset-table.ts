@@ -1,9 +1,9 @@
 /** How far each delay level is delivered: `config/delayOffset.json` (store.md 12). */
 import { stringifyJavaJson } from '@perigee/core/kit/java-json';
-import type { Clock, Log } from '@perigee/core/platform/ports';
+import type { Clock } from '@perigee/core/platform/ports';
 import { type DataVersion, dataVersionValue, readDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { intKey, JsonShape } from '@perigee/core/protocol/bodies/json-shape';
-import { type ConfigText, nextVersion, TableFile } from '../table-file.ts';
+import { type ConfigText, nextVersion } from '../table-file.ts';
 
 export interface DelayOffsetSettings {
   /** Moves of a position between two versions of the table. */
@@ -14,16 +14,16 @@ export interface DelayOffsetSettings {
 export class DelayOffsetTable {
   readonly #clock: Clock;
   readonly #settings: DelayOffsetSettings;
-  readonly #file: TableFile;
+  readonly #file: ConfigText;
   readonly #offsets = new Map<number, number>();
   #version: DataVersion;
   #moves = 0;
   #dirty = false;
 
-  constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: DelayOffsetSettings, file: ConfigText) {
+  constructor(platform: { readonly clock: Clock }, settings: DelayOffsetSettings, file: ConfigText) {
     this.#clock = platform.clock;
     this.#settings = settings;
-    this.#file = new TableFile(platform, file, 'delayOffset.json', () => stringifyJavaJson(this.#value(), 'pretty'));
+    this.#file = file;
     this.#version = { counter: 0, stateVersion: 0, timestamp: platform.clock.wallMs() };
   }
 
@@ -54,13 +54,20 @@ export class DelayOffsetTable {
     return this.#dirty;
   }
 
-  /** Writes the file; answers the error when that failed (it is logged, and the table stays dirty). */
-  async persist(): Promise<Error | undefined> {
+  /**
+   * Writes the positions as they are now, once `makeDurable` has made durable what was delivered up to them. Rejects as it or
+   * the disk does; the table stays dirty then.
+   */
+  async persist(makeDurable: () => Promise<void>): Promise<void> {
+    const text = stringifyJavaJson(this.#value(), 'pretty');
     this.#dirty = false;
-    this.#file.changed();
-    const failure = await this.#file.settled();
-    if (failure !== undefined) this.#dirty = true;
-    return failure;
+    try {
+      await makeDurable();
+      await this.#file.persist(text);
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
   }
 
   /** What a slave copies. */

@@ -2,8 +2,9 @@
  * Puts a message that is due into the queue that it was meant for (broker.md 17). The record is read, its properties are
  * kept or get what Apache adds, and it is appended; nothing is allocated per message but what the additions need.
  */
-import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
+import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { encodeProperties, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
 import {
   recordBodyEnd,
@@ -24,9 +25,10 @@ import { type AppendRing, type AppendSink, PUT_FAILED, type PutStatus } from '..
 import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
 import type { RecordCursor } from '../../store/record-cursor.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
+import type { MessageDraft, PutHook } from '../message-put.ts';
 import { HALF_TOPIC, TIMER_TOPIC } from '../names.ts';
 
-const NAMES = ['REAL_TOPIC', 'REAL_QID', 'UNIQ_KEY', 'KEYS', 'TAGS', 'TIMER_OUT_MS', 'TIMER_DEL_UNIQKEY', '__CRC32#'];
+const NAMES = ['REAL_TOPIC', 'REAL_QID', 'UNIQ_KEY', 'KEYS', 'TAGS', 'TIMER_OUT_MS', 'TIMER_DEL_UNIQKEY', '__CRC32#', 'INNER_MULTI_DISPATCH'];
 const REAL_TOPIC = 0;
 const REAL_QUEUE_ID = 1;
 const UNIQUE_KEY = 2;
@@ -35,6 +37,7 @@ const TAGS = 4;
 const OUT_MS = 5;
 const DELETE_KEY = 6;
 const CRC = 7;
+const MULTI_DISPATCH = 8;
 
 /** Where BORNHOST stands in a record (store.md 3). */
 const BORN_HOST_AT = 48;
@@ -83,6 +86,8 @@ export interface DuePutParts {
   readonly append: Pick<MessageAppend, 'append'>;
   readonly queue: (topic: string, queueId: number) => StoreQueue;
   readonly records: RecordCursor;
+  /** Gives a message its places in light queues. */
+  readonly place?: PutHook | undefined;
   /** Counts stored messages. */
   readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
 }
@@ -112,7 +117,11 @@ export class DuePut implements AppendSink {
   load(physicalOffset: number, sizeBytes: number): boolean {
     const { records } = this.#parts;
     if (!records.load(physicalOffset, sizeBytes)) return false;
-    this.#scanner.scan(records.bytes, recordPropertiesStart(records.bytes, records.start), recordPropertiesEnd(records.bytes, records.start));
+    this.#scanner.scan(
+      records.bytes,
+      recordPropertiesStart(records.bytes, records.start),
+      recordPropertiesEnd(records.bytes, records.start),
+    );
     return true;
   }
 
@@ -228,9 +237,24 @@ export class DuePut implements AppendSink {
   }
 
   #appendProperties(properties: Map<string, string>): AppendRefusal | undefined {
+    const input = this.#input;
+    input.extras = this.#placed(properties);
     const text = Buffer.from(encodeProperties(properties), 'utf8');
     this.#scanner.scan(text, 0, text.length);
-    return this.#appendRange(text, 0, text.length);
+    const refused = this.#appendRange(text, 0, text.length);
+    input.extras = undefined;
+    return refused;
+  }
+
+  /** The places of a message in its light queues; where it may have none it is delivered to its topic alone. */
+  #placed(properties: Map<string, string>): AppendInput['extras'] {
+    const { place } = this.#parts;
+    if (place === undefined || this.#scanner.start(MULTI_DISPATCH) < 0) return undefined;
+    const { queue, sysFlag } = this.#input;
+    const draft: MessageDraft = { topic: queue.topic, queueId: queue.queueId, sysFlag, properties };
+    const refused = place(draft);
+    if (refused !== undefined) this.#log.error('a delayed message is not put into its light queues', { topic: queue.topic, cause: refused.remark });
+    return draft.extras;
   }
 
   /** The delivered record keeps the properties byte for byte, REAL_TOPIC and DELAY included, as Apache's does. */
@@ -239,7 +263,7 @@ export class DuePut implements AppendSink {
     const from = recordPropertiesStart(bytes, start);
     const to = recordPropertiesEnd(bytes, start);
     this.#scanner.scan(bytes, from, to);
-    if (this.#scanner.start(CRC) >= 0) return this.#appendProperties(this.#properties());
+    if (this.#scanner.start(CRC) >= 0 || this.#scanner.start(MULTI_DISPATCH) >= 0) return this.#appendProperties(this.#properties());
     return this.#appendRange(bytes, from, to);
   }
 

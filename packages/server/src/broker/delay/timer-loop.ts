@@ -30,6 +30,8 @@ const RETRY_MS = 500;
 const SLEEP_MS_MAX = 1000;
 /** How often files of the timer log are looked at that nobody needs. */
 const CLEANING_PERIOD_MS = 30_000;
+/** After a quiet time the files are made durable as soon as this, so that what belongs together gets there together. */
+const FLUSH_SOON_MS = 100;
 /** How often the counts are written, at most. */
 const METRICS_PERIOD_MS = 10_000;
 /** How long a stop waits for puts under way. */
@@ -73,6 +75,7 @@ export class TimerLoop implements QueueArrival {
   #cancelFlush: Cancel | undefined;
   #cancelCleaning: Cancel | undefined;
   #metricsAtMonotonicMs = 0;
+  #flushedAtMonotonicMs = Number.NEGATIVE_INFINITY;
   /** Something is not in the files yet. */
   #isDirty = false;
   #isWoken = false;
@@ -199,7 +202,8 @@ export class TimerLoop implements QueueArrival {
     const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash: put.realTopicHash });
     if (placed === 'blocked') return RETRY_MS;
     if (placed === 'placed') metrics.add(put.realTopic, isDelete ? -1 : 1);
-    else if (!isDelete && put.put({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED }, this.#late) === 'busy') return RETRY_MS;
+    else if (!isDelete && put.put({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED }, this.#late) === 'busy')
+      return RETRY_MS;
     return 0;
   }
 
@@ -241,7 +245,10 @@ export class TimerLoop implements QueueArrival {
       if (!chain.collect(UNITS_PER_TURN)) return false;
       this.#isCollected = true;
       if (chain.brokenAt !== undefined)
-        this.#log.error('a chain of the timer log is broken; the messages before are not found', { slotMs: chain.timeMs, at: chain.brokenAt });
+        this.#log.error('a chain of the timer log is broken; the messages before are not found', {
+          slotMs: chain.timeMs,
+          at: chain.brokenAt,
+        });
     }
     const { timer, put, metrics } = this.#parts;
     const { deletePositions } = chain;
@@ -320,15 +327,18 @@ export class TimerLoop implements QueueArrival {
   #changed(): void {
     this.#isDirty = true;
     if (this.#cancelFlush !== undefined || !this.#isRunning) return;
-    this.#cancelFlush = this.#clock.after(this.#parts.settings.timerFlushIntervalMs, () => void this.#flush());
+    const sinceMs = this.#clock.monotonicMs() - this.#flushedAtMonotonicMs;
+    const waitMs = Math.max(FLUSH_SOON_MS, this.#parts.settings.timerFlushIntervalMs - sinceMs);
+    this.#cancelFlush = this.#clock.after(waitMs, () => void this.#flush());
   }
 
   async #flush(): Promise<void> {
     const { timer, metrics } = this.#parts;
     this.#isDirty = false;
+    this.#flushedAtMonotonicMs = this.#clock.monotonicMs();
     try {
       await timer.flush(this.#clock.wallMs());
-      if (this.#clock.monotonicMs() - this.#metricsAtMonotonicMs >= METRICS_PERIOD_MS) {
+      if (metrics.isDirty && this.#clock.monotonicMs() - this.#metricsAtMonotonicMs >= METRICS_PERIOD_MS) {
         this.#metricsAtMonotonicMs = this.#clock.monotonicMs();
         await metrics.persist();
       }

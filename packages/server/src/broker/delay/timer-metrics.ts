@@ -57,9 +57,12 @@ export class TimerMetrics {
     if (this.#counts.delete(topic)) this.#dirty = true;
   }
 
-  /** Writes the file when something changed. A failure is logged and tried again with the next change. */
+  get isDirty(): boolean {
+    return this.#dirty;
+  }
+
+  /** Writes the file. A failure is logged; the counts stay dirty. */
   async persist(): Promise<void> {
-    if (!this.#dirty) return;
     this.#dirty = false;
     this.#file.changed();
     if ((await this.#file.settled()) !== undefined) this.#dirty = true;

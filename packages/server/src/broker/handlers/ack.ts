@@ -144,6 +144,8 @@ export class AckHandler {
   #ackOfBatch(batch: BatchAck, brokerName: string, consumer: string): Refusal | undefined | Promise<Refusal | undefined> {
     const { consumerGroup: group, queueId, startOffset, popTimeMs, reviveQueueId, invisibleMs } = batch;
     const topic = markedTopic(batch.topic, group, isMark(batch.retry) ? batch.retry : '0');
+    // As Apache: what is not there needs no ack, and must not keep those of the others back.
+    if (this.#context.queueIfExists(topic, queueId) === undefined) return undefined;
     const { minOffset, maxOffset } = this.#bounds(topic, queueId);
     const queueOffsets = ackedOffsets(batch).filter((queueOffset) => queueOffset >= minOffset && queueOffset <= maxOffset);
     if (queueOffsets.length === 0) return undefined;

@@ -3,11 +3,11 @@ import type { RequestOf } from '@perigee/core/protocol/command';
 import { changeMessageInvisibleTime } from '@perigee/core/protocol/commands/pop';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import { type Answer, type IncomingRequest, ok, type Outcome } from '@perigee/core/remoting/handler';
+import { type Answer, type IncomingRequest, type Outcome, ok } from '@perigee/core/remoting/handler';
 import type { PopContext } from '../pop/pop-context.ts';
 import { whyNotStored } from '../pop/pop-puts.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
-import { parseReceiptHandle, type ReceiptHandle, REVIVE_QUEUE_ORDER } from '../pop/receipt-handle.ts';
+import { parseReceiptHandle, REVIVE_QUEUE_ORDER, type ReceiptHandle } from '../pop/receipt-handle.ts';
 import { checkAckQueue, checkReviveQueue } from './ack.ts';
 
 type Header = RequestOf<typeof changeMessageInvisibleTime>;

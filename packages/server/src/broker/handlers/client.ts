@@ -1,4 +1,5 @@
 /** HEART_BEAT 34, UNREGISTER_CLIENT 35, GET_CONSUMER_LIST_BY_GROUP 38, CHECK_CLIENT_CONFIG 46 (broker.md 13). */
+import { EXPRESSION_SQL92, isTagType } from '@perigee/core/filter/tag-filter';
 import {
   type CheckClientRequest,
   type ConsumerData,
@@ -17,11 +18,6 @@ import type { ClientIdentity } from '../client-channel.ts';
 import { retryTopicOf } from '../names.ts';
 import { PRODUCER_GROUPS_PER_CONNECTION_MAX } from '../producer-table.ts';
 import { withBody } from './request-body.ts';
-
-/** Expression types that are tag filters: absent, empty and `TAG`. */
-function isTagType(expressionType: string): boolean {
-  return expressionType === '' || expressionType === 'TAG';
-}
 
 /** Handlers of heartbeats and memberships. */
 export function clientHandlers(broker: BrokerParts): HandlerTable<typeof clientCommands> {
@@ -97,20 +93,22 @@ function registerConsumer(broker: BrokerParts, client: ClientIdentity, consumer:
     subscriptions: isLight ? undefined : consumer.subscriptionDataSet,
     notify: config.notifyConsumerIdsChangedEnable,
   });
+  if (!isLight && !client.peer.closed) broker.filters.register(consumer.groupName, consumer.subscriptionDataSet);
   return true;
 }
 
 function checkFilter(broker: BrokerParts, { subscriptionData }: CheckClientRequest): Answer {
   if (subscriptionData === undefined || isTagType(subscriptionData.expressionType)) return done();
-  if (!broker.settings.enablePropertyFilter || broker.sqlProblem === undefined)
+  const { expressionType, subString } = subscriptionData;
+  if (!broker.settings.enablePropertyFilter || expressionType !== EXPRESSION_SQL92)
     return refusal({
       slug: 'property-filter-off',
       code: ResponseCode.SYSTEM_ERROR,
-      legacy: `The broker does not support consumer to filter message by ${subscriptionData.expressionType}`,
-      cause: broker.sqlProblem === undefined ? 'this build filters by tag only' : 'enablePropertyFilter is false',
-      remedy: broker.sqlProblem === undefined ? 'filter by tag' : 'set enablePropertyFilter=true on the broker',
+      legacy: `The broker does not support consumer to filter message by ${expressionType}`,
+      cause: broker.settings.enablePropertyFilter ? 'only TAG and SQL92 are known' : 'enablePropertyFilter is false',
+      remedy: broker.settings.enablePropertyFilter ? 'filter by SQL92' : 'set enablePropertyFilter=true on the broker',
     });
-  const problem = broker.sqlProblem(subscriptionData.subString);
-  if (problem === undefined) return done();
-  return refusal({ slug: 'sql-syntax', code: ResponseCode.SUBSCRIPTION_PARSE_FAILED, legacy: problem });
+  const compiled = broker.compiledFilters.get(subString);
+  if (compiled.valid) return done();
+  return refusal({ slug: 'sql-syntax', code: ResponseCode.SUBSCRIPTION_PARSE_FAILED, legacy: compiled.legacy, cause: compiled.cause });
 }

@@ -1,12 +1,13 @@
 /** NOTIFICATION 200054, PEEK_MESSAGE 200052 and POLLING_INFO 200055 (broker.md 18.5; since-5.4.md 4.3). */
-import type { RequestOf } from '@perigee/core/protocol/command';
+
 import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import type { RequestOf } from '@perigee/core/protocol/command';
 import { notification, type peekMessage, pollingInfo } from '@perigee/core/protocol/commands/pop';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import { type Answer, type IncomingRequest, ok, type Outcome } from '@perigee/core/remoting/handler';
-import { RowsView } from '../../store/queue-rows.ts';
+import { type Answer, type IncomingRequest, type Outcome, ok } from '@perigee/core/remoting/handler';
 import type { RowFilter } from '../../store/message-reader.ts';
+import { RowsView } from '../../store/queue-rows.ts';
 import { type AskedQueue, checkReadable, type PopContext, pollRestMs, queueAt, readableRetryTopics } from '../pop/pop-context.ts';
 import { EVERY_MESSAGE } from '../pop/pop-filter.ts';
 import { POP_BYTES_MAX } from '../pop/pop-read.ts';
@@ -115,7 +116,8 @@ export class NotificationHandler {
 
   /** Where a pop would begin; a question gives a new group no position. */
   #nextOffset(topic: string, group: string, queueId: number): number {
-    const known = this.#context.queues.queueIfKnown(topic, group, queueId)?.nextOffset ?? this.#context.offsets.position(group, topic, queueId);
+    const known =
+      this.#context.queues.queueIfKnown(topic, group, queueId)?.nextOffset ?? this.#context.offsets.position(group, topic, queueId);
     return known >= 0 ? known : (this.#context.queueIfExists(topic, queueId)?.rows.minQueueOffset ?? 0);
   }
 

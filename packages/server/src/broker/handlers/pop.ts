@@ -143,7 +143,9 @@ export class PopMessageHandler {
     if (!settings.timerWheelEnable) return this.#refusals.timerOff();
     if (pop.messagesMax < 1) return this.#refusals.tooFewMessages(pop.messagesMax);
     const invisibleMostMs = settings.timerMaxDelaySec * 1000;
-    return pop.invisibleMs < 0 || pop.invisibleMs > invisibleMostMs ? this.#refusals.invisibleTime(pop.invisibleMs, invisibleMostMs) : undefined;
+    return pop.invisibleMs < 0 || pop.invisibleMs > invisibleMostMs
+      ? this.#refusals.invisibleTime(pop.invisibleMs, invisibleMostMs)
+      : undefined;
   }
 
   /** Tells the consumer table what the group subscribes to, since a popping client need not send heartbeats. */
@@ -166,7 +168,8 @@ export class PopMessageHandler {
   #collect(pop: Pop, { topic, group }: { topic: TopicConfig; group: SubscriptionGroupConfig }, harvest: PopHarvest): void {
     const { settings, platform, reader } = this.#context;
     const chance = platform.random.below(100);
-    const isPriority = !pop.isOrder && topic.attributes.get('message.type') === 'PRIORITY' && platform.random.below(100) < priorityFactor(group);
+    const isPriority =
+      !pop.isOrder && topic.attributes.get('message.type') === 'PRIORITY' && platform.random.below(100) < priorityFactor(group);
     const spin = isPriority ? 0 : chance;
     const retryProbability = isPriority ? settings.popFromRetryProbabilityForPriority : settings.popFromRetryProbability;
     const isRetryFirst = chance < retryProbability;

@@ -1,5 +1,9 @@
 /** Setting, copying and comparing positions: 222, 223, 303, 308, 314, 321, 343, 345 (broker.md 12.4, 12.5, 15, 24). */
+import { isTagType } from '@perigee/core/filter/tag-filter';
 import { civilFromMs } from '@perigee/core/kit/calendar';
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { consumerFilterValue } from '@perigee/core/protocol/bodies/consumer-filters';
+import type { SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import {
   decodeClientStatus,
   encodeConsumeQueueRows,
@@ -24,6 +28,7 @@ import type { BrokerParts } from '../broker-parts.ts';
 const STATUS_TIMEOUT_MS = 5_000;
 /** V3_0_7_SNAPSHOT: the first client that can be told new positions. */
 const VERSION_RESET = 28;
+const LONG_MAX = 9_223_372_036_854_775_807n;
 /** Rows shown at once. */
 const ROWS_SHOWN_MAX = 10_000;
 
@@ -44,11 +49,20 @@ export function positionHandlers(broker: BrokerParts): HandlerTable<Commands> {
     queryCorrectionOffset: (header) => correctionOffsets(broker, header),
     cloneGroupOffset: (header) => clonePositions(broker, header),
     queryTopicsByConsumer: ({ group }) =>
-      done(encodeTopicList({ brokerAddr: `${broker.settings.brokerIP1}:${broker.settings.listenPort}`, topicList: broker.offsets.topicsOf(group) })),
+      done(
+        encodeTopicList({
+          brokerAddr: `${broker.settings.brokerIP1}:${broker.settings.listenPort}`,
+          topicList: broker.offsets.topicsOf(group),
+        }),
+      ),
     querySubscriptionByConsumer: ({ group, topic }) =>
       done(encodeSubscriptionOfGroup(group, topic, broker.consumers.subscription(group, topic))),
     queryConsumeQueue: (header) => consumeQueueRows(broker, header),
   };
+}
+
+function clientTooOld(version: number): Refusal {
+  return refuse('consumer-too-old', ResponseCode.SYSTEM_ERROR, `the client does not support this feature. version=${version}`);
 }
 
 /** Where a queue of the topic is to go on: by queue offset or by time (-1: the end). */
@@ -69,10 +83,21 @@ function resetHere(broker: BrokerParts, header: Reset): Answer {
     positions.push({ queue: { brokerName: broker.settings.brokerName, queueId: id, topic }, queueOffset });
   if (queueId >= 0) {
     const wanted = header.offset ?? -1;
+    if (queueId >= Math.max(config.readQueueNums, config.writeQueueNums) && !broker.store.queuesOf(topic).includes(queueId))
+      return refuse('queue-not-exist', ResponseCode.INVALID_PARAMETER, `Queue ${queueId} of topic ${topic} does not exist`, {
+        measured: `queues 0 to ${Math.max(config.readQueueNums, config.writeQueueNums) - 1} exist`,
+      });
     const min = broker.store.minQueueOffset(topic, queueId);
     const max = broker.store.maxQueueOffset(topic, queueId);
     if (wanted !== -1 && ((min >= 0 && wanted < min) || wanted > max + 1))
-      return refuse('offset-out-of-range', ResponseCode.SYSTEM_ERROR, `Target offset ${wanted} not in consume queue range [${min}-${max}]`);
+      return refuse(
+        'offset-out-of-range',
+        ResponseCode.SYSTEM_ERROR,
+        `Target offset ${wanted} not in consume queue range [${min}-${max}]`,
+        {
+          remedy: 'choose an offset in the range, or reset by time',
+        },
+      );
     add(queueId, wanted === -1 ? targetOf(broker, topic, queueId, header.timestamp) : wanted);
   } else for (let id = 0; id < config.readQueueNums; id++) add(id, targetOf(broker, topic, id, header.timestamp));
   for (const { queue, queueOffset } of positions) broker.offsets.setReset(group, topic, queue.queueId, queueOffset);
@@ -83,7 +108,12 @@ function resetHere(broker: BrokerParts, header: Reset): Answer {
 function resetAtClients(broker: BrokerParts, header: Reset, request: IncomingRequest): Answer {
   const { topic, group, timestamp, isForce } = header;
   const config = broker.topics.topic(topic);
-  if (config === undefined) return refuse('topic-not-exist', ResponseCode.SYSTEM_ERROR, `[reset-offset] reset offset failed, no topic in this broker. topic=${topic}`);
+  if (config === undefined)
+    return refuse(
+      'topic-not-exist',
+      ResponseCode.SYSTEM_ERROR,
+      `[reset-offset] reset offset failed, no topic in this broker. topic=${topic}`,
+    );
   const positions: QueuePosition[] = [];
   for (let queueId = 0; queueId < config.writeQueueNums; queueId++) {
     const current = broker.offsets.position(group, topic, queueId);
@@ -94,8 +124,7 @@ function resetAtClients(broker: BrokerParts, header: Reset, request: IncomingReq
   }
   const channels = [...(broker.consumers.group(group)?.channels.values() ?? [])];
   const old = channels.find((channel) => channel.version < VERSION_RESET);
-  if (old !== undefined)
-    return refuse('consumer-too-old', ResponseCode.SYSTEM_ERROR, `the client does not support this feature. version=${old.version}`);
+  if (old !== undefined) return clientTooOld(old.version);
   if (channels.length === 0)
     return refuse(
       'consumer-not-online',
@@ -112,9 +141,13 @@ function resetAtClients(broker: BrokerParts, header: Reset, request: IncomingReq
 async function consumerStatus(broker: BrokerParts, header: RequestOf<Commands['invokeBrokerToGetConsumerStatus']>): Promise<Answer> {
   const { topic, group } = header;
   const wanted = header.clientAddr ?? '';
-  const channels = [...(broker.consumers.group(group)?.channels.values() ?? [])].filter((channel) => wanted === '' || channel.clientId === wanted);
+  const channels = [...(broker.consumers.group(group)?.channels.values() ?? [])].filter(
+    (channel) => wanted === '' || channel.clientId === wanted,
+  );
   if (channels.length === 0)
     return refuse('consumer-not-online', ResponseCode.SYSTEM_ERROR, `No Any Consumer online in the consumer group: [${group}]`);
+  const old = channels.find((channel) => channel.version < VERSION_RESET);
+  if (old !== undefined) return clientTooOld(old.version);
   const request = { code: getConsumerStatusFromClient.code, ext: writeHeader(getConsumerStatusFromClient.request, { topic, group }) };
   const byClient = new Map<string, QueuePosition[]>();
   await Promise.all(
@@ -163,6 +196,7 @@ function correctionOffsets(broker: BrokerParts, header: RequestOf<Commands['quer
   const { topic, compareGroup } = header;
   const left = new Set((header.filterGroups ?? '').split(',').filter((group) => group.length > 0));
   const smallest = new Map<number, number>();
+  const corrections = new Map<number, number | bigint>();
   for (const group of broker.offsets.groupsOf(topic)) {
     if (left.has(group)) continue;
     for (const [queueId, queueOffset] of broker.offsets.positionsOf(group, topic) ?? []) {
@@ -171,9 +205,11 @@ function correctionOffsets(broker: BrokerParts, header: RequestOf<Commands['quer
     }
   }
   const compared = broker.offsets.positionsOf(compareGroup, topic);
-  for (const [queueId, queueOffset] of smallest)
-    if (compared !== undefined && queueOffset > (compared.get(queueId) ?? Number.POSITIVE_INFINITY)) smallest.set(queueId, Number.MAX_SAFE_INTEGER);
-  return done(encodeCorrectionOffsets(smallest));
+  for (const [queueId, queueOffset] of smallest) {
+    const isAhead = compared !== undefined && queueOffset > (compared.get(queueId) ?? Number.POSITIVE_INFINITY);
+    corrections.set(queueId, isAhead ? LONG_MAX : queueOffset);
+  }
+  return done(encodeCorrectionOffsets(corrections));
 }
 
 function clonePositions(broker: BrokerParts, header: RequestOf<Commands['cloneGroupOffset']>): Answer {
@@ -191,18 +227,39 @@ function clonePositions(broker: BrokerParts, header: RequestOf<Commands['cloneGr
 function consumeQueueRows(broker: BrokerParts, header: RequestOf<Commands['queryConsumeQueue']>): Answer {
   const { topic, queueId } = header;
   const { store } = broker;
-  if (!store.queuesOf(topic).includes(queueId)) return refuse('queue-not-exist', ResponseCode.SYSTEM_ERROR, `${queueId}@${topic} is not exist!`);
+  if (!store.queuesOf(topic).includes(queueId))
+    return refuse('queue-not-exist', ResponseCode.SYSTEM_ERROR, `${queueId}@${topic} is not exist!`);
   const minQueueIndex = store.minQueueOffset(topic, queueId);
   const maxQueueIndex = store.maxQueueOffset(topic, queueId);
   const first = header.index < 0 ? Math.max(minQueueIndex, maxQueueIndex + header.index) : header.index;
+  const group = header.consumerGroup ?? '';
+  const subscription = group === '' ? undefined : broker.consumers.subscription(group, topic);
   const rows: ShownRow[] = [];
   const end = Math.min(maxQueueIndex, first + Math.min(Math.max(0, header.count), ROWS_SHOWN_MAX));
   for (let queueOffset = first; queueOffset < end; queueOffset++) {
     const row = store.consumeQueueRow(topic, queueId, queueOffset);
-    if (row !== undefined) rows.push({ physicOffset: row.physicalOffset, physicSize: row.sizeBytes, tagsCode: row.tagsCode });
+    if (row === undefined) continue;
+    const { physicalOffset, sizeBytes, tagsCode } = row;
+    rows.push({
+      eval: subscription !== undefined && passesByTag(subscription, tagsCode),
+      physicOffset: physicalOffset,
+      physicSize: sizeBytes,
+      tagsCode,
+    });
   }
-  const group = header.consumerGroup ?? '';
-  const subscription = group === '' ? undefined : broker.consumers.subscription(group, topic);
-  const filterData = group === '' || subscription !== undefined ? undefined : `${group}@${topic} is not online!`;
+  const filterData = filterText(broker, group, topic, subscription);
   return done(encodeConsumeQueueRows({ filterData, subscription, minQueueIndex, maxQueueIndex, rows }));
+}
+
+/** Whether a row lets the message through; what a SQL92 filter says stands in the message, not in the row. */
+function passesByTag({ expressionType, subString, codeSet }: SubscriptionData, tagsCode: bigint): boolean {
+  return !isTagType(expressionType) || subString === '*' || codeSet.includes(Number(tagsCode));
+}
+
+/** The filter of a group as text; without a SQL92 filter Java prints null. */
+function filterText(broker: BrokerParts, group: string, topic: string, subscription: SubscriptionData | undefined): string | undefined {
+  if (group === '') return undefined;
+  if (subscription === undefined) return `${group}@${topic} is not online!`;
+  const entry = broker.filters.get(topic, group);
+  return entry === undefined ? 'null' : stringifyJavaJson(consumerFilterValue(entry), 'pretty');
 }

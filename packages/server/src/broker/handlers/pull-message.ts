@@ -1,5 +1,4 @@
 /** PULL_MESSAGE (11) and LITE_PULL_MESSAGE (361): broker.md 9 and 11. */
-import { buildTagSubscription, isTagType } from '@perigee/core/filter/tag-filter';
 import type { ConsumeType, MessageModel, SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subscription-group';
 import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
@@ -11,6 +10,7 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
+import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
 import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
 import type { PullRefusals } from '../pull-refusals.ts';
 import { answerPull } from '../pull-reply.ts';
@@ -34,8 +34,6 @@ const REQUEST_SOURCE = slotOf('requestSource');
 const BYTES_MAX = 8 * 1024 * 1024;
 /** A pull is held at most this long, whatever the client asks. */
 const SUSPEND_MAX_MS = 300_000;
-/** Header subscriptions remembered. */
-const SUBSCRIPTIONS_MAX = 10_000;
 const SOURCE_PROXY_BROADCAST = 1;
 const SOURCE_PROXY_STREAM = 2;
 
@@ -43,6 +41,7 @@ export interface PullSettings {
   readonly brokerPermission: number;
   readonly litePullMessageEnable: boolean;
   readonly enablePropertyFilter: boolean;
+  readonly filterSupportRetry: boolean;
   readonly longPollingEnable: boolean;
   readonly shortPollingTimeMills: number;
   readonly useServerSideResetOffset: boolean;
@@ -54,6 +53,8 @@ export interface PullParts {
   readonly reader: MessageReader;
   readonly holds: () => PullHoldTable;
   readonly refusals: PullRefusals;
+  readonly filters: PullFilterParts['filters'];
+  readonly compiled: PullFilterParts['compiled'];
   readonly nowMs: () => number;
   readonly topic: (name: string) => TopicConfig | undefined;
   readonly group: (name: string) => SubscriptionGroupConfig | undefined;
@@ -103,6 +104,15 @@ interface Held extends HeldPull {
   readonly pull: Pull;
 }
 
+/** A pull that may look into the store. */
+interface Read {
+  readonly pull: Pull;
+  readonly topic: TopicConfig;
+  readonly group: SubscriptionGroupConfig;
+  readonly filter: PullFilter;
+  readonly held: Held | undefined;
+}
+
 const CODES: Readonly<Record<ReadStatus | 'OFFSET_RESET', number>> = {
   FOUND: ResponseCode.SUCCESS,
   MESSAGE_WAS_REMOVING: ResponseCode.PULL_RETRY_IMMEDIATELY,
@@ -118,11 +128,11 @@ const CODES: Readonly<Record<ReadStatus | 'OFFSET_RESET', number>> = {
 
 export class PullMessageHandler {
   readonly #parts: PullParts;
-  readonly #subscriptions = new Map<string, SubscriptionData>();
-  readonly #rowFilters = new WeakMap<SubscriptionData, RowFilter>();
+  readonly #filters: PullFilters;
 
   constructor(parts: PullParts) {
     this.#parts = parts;
+    this.#filters = new PullFilters(parts);
   }
 
   readonly handle = (view: RequestView, connection: RemotingConnection): void => {
@@ -157,20 +167,26 @@ export class PullMessageHandler {
         subscription: view.text(SUBSCRIPTION),
         requestSource: view.integer(REQUEST_SOURCE, -1),
       },
-      true,
+      undefined,
     );
   };
 
-  /** Looks at a held pull again: answers whatever it finds now. */
-  readonly rerun = (held: HeldPull): void => this.#run((held as Held).pull, false);
+  /**
+   * Looks at a held pull again and answers what it finds now. One with a filter that looks into records goes on waiting
+   * when nothing passes it before its deadline; Apache looks at the properties of the one message that came.
+   */
+  readonly rerun = (held: HeldPull): void => this.#run((held as Held).pull, held as Held);
 
-  /** `maySuspend` is false when a held pull is looked at again: then nothing is committed and it is not held again. */
-  #run(pull: Pull, maySuspend: boolean): void {
-    const refused = this.#pull(pull, maySuspend);
+  /** True for a held pull of that group. */
+  readonly isHeldBy = (held: HeldPull, group: string): boolean => (held as Held).pull.group === group;
+
+  /** `held` when a held pull is looked at again: then nothing is committed. */
+  #run(pull: Pull, held: Held | undefined): void {
+    const refused = this.#pull(pull, held);
     if (refused !== undefined && !pull.oneway) pull.connection.answer(pull.opaque, refused);
   }
 
-  #pull(pull: Pull, maySuspend: boolean): Refusal | undefined {
+  #pull(pull: Pull, held: Held | undefined): Refusal | undefined {
     const { settings, refusals } = this.#parts;
     if ((settings.brokerPermission & PERM_READ) === 0) return refusals.brokerNotReadable();
     if (pull.isLite && !settings.litePullMessageEnable) return refusals.litePullOff();
@@ -184,8 +200,9 @@ export class PullMessageHandler {
     this.#compensate(pull, undefined);
     const subscription = this.#subscription(pull, group);
     if ('remark' in subscription) return subscription;
-    if (!isTagType(subscription.expressionType)) return refusals.propertyFilterOff();
-    return this.#read(pull, topic, group, this.#rowFilter(subscription), maySuspend);
+    const filter = this.#filters.filter(subscription, pull, (pull.sysFlag & PULL_SUBSCRIPTION) !== 0);
+    if ('remark' in filter) return filter;
+    return this.#read({ pull, topic, group, filter, held });
   }
 
   #compensate(pull: Pull, subscription: SubscriptionData | undefined): void {
@@ -210,54 +227,29 @@ export class PullMessageHandler {
   }
 
   #headerSubscription(pull: Pull): SubscriptionData | Refusal {
-    const expression = pull.subscription ?? '*';
-    const type = pull.expressionType ?? '';
-    const key = `${pull.topic}\u0000${pull.group}\u0000${type}\u0000${pull.subVersion}\u0000${expression}`;
-    const known = this.#subscriptions.get(key);
-    if (known !== undefined) return known;
-    if (!isTagType(type)) return this.#parts.refusals.propertyFilterOff();
-    const tags = buildTagSubscription(pull.topic, expression, pull.subVersion);
-    if (tags === undefined) return this.#parts.refusals.subscriptionParse(expression);
-    const built = { ...tags, tagsSet: [...tags.tagsSet], codeSet: [...tags.codeSet] };
-    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX) this.#subscriptions.clear();
-    this.#subscriptions.set(key, built);
-    this.#compensate(pull, built);
-    return built;
+    const found = this.#filters.headerSubscription(pull);
+    if ('remark' in found) return found;
+    if (found.isNew) this.#compensate(pull, found.subscription);
+    return found.subscription;
   }
 
-  #rowFilter(subscription: SubscriptionData): RowFilter | undefined {
-    if (subscription.subString === '*' || subscription.classFilterMode) return undefined;
-    let filter = this.#rowFilters.get(subscription);
-    if (filter === undefined) {
-      const codes = new Set(subscription.codeSet);
-      filter = (tagsHash, isExact) => !isExact || codes.has(tagsHash);
-      this.#rowFilters.set(subscription, filter);
-    }
-    return filter;
-  }
-
-  #read(
-    pull: Pull,
-    topic: TopicConfig,
-    group: SubscriptionGroupConfig,
-    rowFilter: RowFilter | undefined,
-    maySuspend: boolean,
-  ): Refusal | undefined {
+  #read({ pull, topic, group, filter, held }: Read): Refusal | undefined {
     const { reader, offsets, settings } = this.#parts;
     const startedMs = this.#parts.nowMs();
     const result = reader.read({
       queue: this.#parts.queue(pull.topic, pull.queueId),
-      queueOffset: pull.queueOffset,
+      queueOffset: held?.queueOffset ?? pull.queueOffset,
       messagesMax: pull.messagesMax,
       bytesMax: pull.bytesMax,
-      rowFilter,
-      recordFilter: undefined,
+      rowFilter: filter.rowFilter,
+      recordFilter: filter.recordFilter,
     });
     this.#parts.looked(result.count > 0, this.#parts.nowMs() - startedMs);
     let status: ReadStatus | 'OFFSET_RESET' = result.status;
     let nextBeginOffset = result.nextBeginOffset;
     const reset = settings.useServerSideResetOffset ? offsets.takeReset(pull.group, pull.topic, pull.queueId) : undefined;
-    if (reset !== undefined) {
+    // A consumer that starts after the reset asks for that position already: it need not be told.
+    if (reset !== undefined && reset !== pull.queueOffset) {
       status = 'OFFSET_RESET';
       nextBeginOffset = reset;
     }
@@ -269,9 +261,19 @@ export class PullMessageHandler {
     )
       code = ResponseCode.PULL_OFFSET_MOVED;
     offsets.commitPull(pull.group, pull.topic, pull.queueId, nextBeginOffset);
-    if (maySuspend && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0) offsets.commit(pull.group, pull.topic, pull.queueId, pull.commitOffset);
-    if (code === ResponseCode.PULL_NOT_FOUND && maySuspend && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, rowFilter))
-      return undefined;
+    if (held !== undefined) {
+      if (filter.recordFilter !== undefined && this.#holdAgain(held, status, nextBeginOffset)) return undefined;
+      // The client learns how far nothing was for it, as from a pull that was not held.
+      if (status === 'OFFSET_OVERFLOW_ONE' && nextBeginOffset > pull.queueOffset) {
+        status = 'NO_MATCHED_MESSAGE';
+        code = CODES[status];
+      }
+      return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
+    }
+    // A position from before the reset must not replace it.
+    if (reset === undefined && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0)
+      offsets.commit(pull.group, pull.topic, pull.queueId, pull.commitOffset);
+    if (code === ResponseCode.PULL_NOT_FOUND && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, filter.rowFilter)) return undefined;
     return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
   }
 
@@ -296,6 +298,13 @@ export class PullMessageHandler {
       return this.#parts.refusals.recordGone(pull.queueOffset);
     if (withBody) this.#parts.counted(pull.group, pull.topic, pull.queueId, result.messageCount, result.bytes);
     return undefined;
+  }
+
+  /** Whether a pull that found nothing for it goes on waiting, behind what it looked at. */
+  #holdAgain(held: Held, status: ReadStatus | 'OFFSET_RESET', nextBeginOffset: number): boolean {
+    if (status !== 'NO_MATCHED_MESSAGE' && status !== 'OFFSET_OVERFLOW_ONE') return false;
+    held.queueOffset = nextBeginOffset;
+    return this.#parts.nowMs() < held.deadlineMs && this.#parts.holds().holdAgain(held);
   }
 
   #hold(pull: Pull, rowFilter: RowFilter | undefined): boolean {

@@ -16,7 +16,10 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import { RemotingConnection } from '@perigee/core/remoting/connection';
 import { AppendInput } from '../../store/append-input.ts';
 import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
+import { INNER_BATCH_MESSAGES_MAX } from '../../store/record-extras.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
+import { INNER_BATCH_FLAGS, isInnerBatch, placeInnerBatch } from '../batch/inner-batch.ts';
+import { InnerBatchRefusals } from '../batch/inner-batch-refusals.ts';
 import type { MessageDraft } from '../message-put.ts';
 import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
 import type { SendRefusals } from '../send-refusals.ts';
@@ -84,6 +87,10 @@ export interface SendDraft extends MessageDraft {
   readonly maxReconsumeTimes: number | undefined;
   /** Version of the client. */
   readonly version: number;
+  /** The queue that the answer names when it is not the one that the client asked for. */
+  answeredQueueId?: number;
+  /** Called when the store has taken the message. */
+  stored?: (() => void) | undefined;
 }
 
 export type SendDiversion = (draft: SendDraft) => Refusal | undefined;
@@ -121,9 +128,11 @@ export class SendMessageHandler {
   readonly #itemProperties = new SendProperties();
   readonly #ownProperties: Buffer;
   readonly #ownMap: readonly (readonly [string, string])[];
+  readonly #innerBatchRefusals: InnerBatchRefusals;
 
   constructor(parts: SendParts) {
     this.#parts = parts;
+    this.#innerBatchRefusals = new InnerBatchRefusals(parts.refusals);
     const { regionId, traceOn, brokerClusterName } = parts.settings;
     this.#ownMap = [
       ['MSG_REGION', regionId],
@@ -159,13 +168,14 @@ export class SendMessageHandler {
     const properties = this.#properties;
     if (!properties.read(view, PROPERTIES))
       return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
-    if (view.boolean(BATCH)) return this.#sendBatch(view, connection, known, queueId);
+    const sysFlag = view.integer(SYS_FLAG, 0);
+    if (view.boolean(BATCH) || isInnerBatch(sysFlag)) return this.#sendBatch(view, connection, known, queueId);
     if (properties.special || known.isRetry) return this.#sendSpecial(view, connection, known, queueId);
     properties.append(this.#ownProperties);
     if (properties.uniqueKeyStart < 0) properties.appendUniqueKey(this.#parts.uniqueKey());
     return this.#append(view, connection, known, {
       queueId,
-      sysFlag: view.integer(SYS_FLAG, 0),
+      sysFlag,
       reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
     });
   }
@@ -215,7 +225,7 @@ export class SendMessageHandler {
       case 'properties-too-long':
         return refusals.illegal('properties', refused.bytes);
       case 'body-too-long':
-        return refusals.illegal('body', refused.bytes);
+        return refusals.illegal('body', refused.bytes, refused.bytesMax);
       case 'busy':
         return refusals.busy(refused.cause);
       default:
@@ -289,7 +299,7 @@ export class SendMessageHandler {
     const draft: SendDraft = {
       topic: topic.name,
       queueId,
-      sysFlag: view.integer(SYS_FLAG, 0),
+      sysFlag: view.integer(SYS_FLAG, 0) | topic.sysFlag,
       producerGroup: view.text(PRODUCER_GROUP) ?? '',
       properties: map,
       reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
@@ -309,9 +319,17 @@ export class SendMessageHandler {
     this.#properties.set(encodeProperties(map));
     const input = this.#input;
     input.delayMs = draft.delayMs ?? -1;
-    const reply: DivertedReply = { connection, queueId, transactionId: map.get('UNIQ_KEY'), recallHandle: draft.recallHandle };
+    input.extras = draft.extras;
+    const reply: DivertedReply = {
+      connection,
+      queueId: draft.answeredQueueId ?? queueId,
+      transactionId: map.get('UNIQ_KEY'),
+      recallHandle: draft.recallHandle,
+    };
     const refused = this.#append(view, reply, target, draft);
     input.delayMs = -1;
+    input.extras = undefined;
+    if (refused === undefined) draft.stored?.();
     return refused;
   }
 
@@ -332,6 +350,10 @@ export class SendMessageHandler {
       return refusals.batchBody(error.message);
     }
     if (items.length === 0) return refusals.batchBody('the batch is empty');
+    const queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
+    if (isInnerBatch(sysFlag) || (queue.batch !== undefined && (header.get('UNIQ_KEY') ?? '').length > 0))
+      return this.#sendInnerBatch(view, connection, topic, { queue, header, sysFlag, messageCount: items.length });
+    if (header.has('INNER_NUM')) return this.#innerBatchRefusals.countWithoutFlag();
     const waits = this.#properties.waits;
     const inputs = items.map((item) => this.#batchInput(view, connection, topic, queueId, item, sysFlag, waits));
     if ((view.flag & FLAG_ONEWAY) === 0) {
@@ -344,6 +366,44 @@ export class SendMessageHandler {
     if (refused !== undefined) return this.#refusal(refused);
     this.#parts.counted((inputs[0] as AppendInput).queue, inputs.length, bodyBytes);
     return undefined;
+  }
+
+  /** A batch to a BatchCQ topic is one record (store.md 3.5); who reads it takes it apart. */
+  #sendInnerBatch(
+    view: RequestView,
+    connection: RemotingConnection,
+    topic: SendTopic,
+    batch: { readonly queue: StoreQueue; readonly header: Map<string, string>; readonly sysFlag: number; readonly messageCount: number },
+  ): Refusal | undefined {
+    const { queue, header, messageCount } = batch;
+    const refusals = this.#innerBatchRefusals;
+    if (queue.batch === undefined) return refusals.topicHasNoBatches(topic.name);
+    if (messageCount > INNER_BATCH_MESSAGES_MAX) return refusals.tooMany(messageCount);
+    const said = header.get('INNER_NUM');
+    if (said !== undefined && said !== String(messageCount)) return refusals.wrongCount(said, messageCount);
+    header.delete('POP_CK');
+    for (const [name, value] of this.#ownMap) header.set(name, value);
+    if ((header.get('UNIQ_KEY') ?? '').length === 0) header.set('UNIQ_KEY', this.#parts.uniqueKey());
+    const uniqueKey = header.get('UNIQ_KEY');
+    const input = this.#input;
+    input.extras = placeInnerBatch(header, queue, messageCount);
+    this.#properties.set(encodeProperties(header));
+    const reply: DivertedReply = {
+      connection,
+      queueId: queue.queueId,
+      transactionId: uniqueKey,
+      recallHandle: undefined,
+      batchUniqueKey: uniqueKey,
+    };
+    const refused = this.#append(view, reply, topic, {
+      queueId: queue.queueId,
+      sysFlag: batch.sysFlag | INNER_BATCH_FLAGS,
+      reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
+    });
+    input.extras = undefined;
+    // The append counted one message.
+    if (refused === undefined) this.#parts.counted(queue, messageCount - 1, 0);
+    return refused;
   }
 
   #batchInput(

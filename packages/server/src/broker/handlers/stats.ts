@@ -33,6 +33,7 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
           ...group,
           connections: [...group.channels.values()].map(connectionOf),
           subscriptions: group.subscriptions,
+          subscriptionConflicts: consumers.conflicts(consumerGroup),
         }),
       );
     },

@@ -1,21 +1,19 @@
 /** END_TRANSACTION (37) and RESUME_CHECK_HALF_MESSAGE (323): broker.md 16.2, 16.4. */
 
-import { encodeHost } from '@perigee/core/message/host';
 import { decodeOffsetMsgId } from '@perigee/core/message/message-id';
 import type { RequestOf } from '@perigee/core/protocol/command';
 import { TRANSACTION_COMMIT_TYPE, TRANSACTION_ROLLBACK_TYPE, type transactionCommands } from '@perigee/core/protocol/commands/transaction';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable } from '@perigee/core/remoting/handler';
-import type { MessagePut, NotStored } from '../message-put.ts';
+import type { NotStored } from '../message-put.ts';
 import { HALF_TOPIC } from '../names.ts';
 import { immunityMs } from '../transaction/check-decision.ts';
-import { type HalfMessage, readHalfMessage, repeatedHalfMessage } from '../transaction/half-message.ts';
+import { type HalfMessage, RESUMABLE_TOPICS, readHalfMessage } from '../transaction/half-message.ts';
 import type { Transactions } from '../transaction/transactions.ts';
 
 export interface TransactionHandlerParts {
   readonly transactions: Transactions;
-  readonly put: MessagePut;
   readonly transactionTimeOut: () => number;
   readonly nowMs: () => number;
 }
@@ -44,16 +42,20 @@ export function transactionHandlers(parts: TransactionHandlerParts): HandlerTabl
     },
 
     resumeCheckHalfMessage: async ({ msgId }) => {
+      const failed = `Put message back to ${HALF_TOPIC} failed.`;
       const id = decodeOffsetMsgId(msgId);
       const record = id === undefined ? undefined : parts.transactions.recordAt(id.physicalOffset);
-      const half = record === undefined ? undefined : readHalfMessage(record);
-      const failed = `Put message back to ${HALF_TOPIC} failed.`;
+      const half = record === undefined ? undefined : readHalfMessage(record, RESUMABLE_TOPICS);
       if (half === undefined)
         return refuse('half-message-not-found', ResponseCode.SYSTEM_ERROR, failed, {
           cause: 'the message id does not name a half message of this broker',
         });
-      const result = await parts.put.put(repeatedHalfMessage(half, encodeHost(half.record.bornHost), { TRANSACTION_CHECK_TIMES: '0' }));
-      return result.state === 'stored' ? done() : refuse('half-message-not-stored', ResponseCode.SYSTEM_ERROR, failed);
+      if (half.record.topic === HALF_TOPIC && parts.transactions.hasEnded(half))
+        return refuse('transaction-ended', ResponseCode.SYSTEM_ERROR, failed, { cause: 'the transaction has ended' });
+      if (await parts.transactions.resume(half)) return done();
+      return refuse('half-message-not-stored', ResponseCode.SYSTEM_ERROR, failed, {
+        cause: 'the store did not take it, or it ended meanwhile',
+      });
     },
   };
 }

@@ -35,7 +35,10 @@ export function sortQueues(queues: readonly MessageQueue[]): MessageQueue[] {
   return [...queues].sort((a, b) => byText(a.topic, b.topic) || byText(a.brokerName, b.brokerName) || a.queueId - b.queueId);
 }
 
-function sharesOf(strategy: Strategy, input: AssignmentInput): { readonly of: (index: number) => MessageQueue[]; readonly own: number; readonly clients: number } {
+function sharesOf(
+  strategy: Strategy,
+  input: AssignmentInput,
+): { readonly of: (index: number) => MessageQueue[]; readonly own: number; readonly clients: number } {
   const queues = sortQueues(input.queues);
   const clientIds = [...new Set(input.clientIds)].sort(byText);
   const own = clientIds.indexOf(input.clientId);

@@ -59,7 +59,8 @@ export function mergeKey({ topic, group, queueId, startOffset, popTimeMs, broker
 // --- writing ---
 
 export function encodeCheckPoint(checkPoint: CheckPoint): Buffer {
-  const { ackedBits, brokerName, group, queueOffsets, invisibleMs, popTimeMs, queueId, rePuts, startOffset, isSuspended, topic } = checkPoint;
+  const { ackedBits, brokerName, group, queueOffsets, invisibleMs, popTimeMs, queueId, rePuts, startOffset, isSuspended, topic } =
+    checkPoint;
   let deltas = '';
   for (const queueOffset of queueOffsets) deltas += deltas.length === 0 ? queueOffset - startOffset : `,${queueOffset - startOffset}`;
   const again = rePuts === 0 ? '' : `,"rp":"${rePuts}"`;

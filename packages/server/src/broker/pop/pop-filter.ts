@@ -1,8 +1,8 @@
 /** The filters that pops bring along (broker.md 18.2, step 7), built once per expression. */
 import { compileSql92 } from '@perigee/core/filter/sql92/filter';
 import { buildTagSubscription, EXPRESSION_SQL92, EXPRESSION_TAG, isTagType, SUBSCRIBE_ALL } from '@perigee/core/filter/tag-filter';
-import { recordPropertiesEnd, recordPropertiesStart } from '@perigee/core/message/record';
 import type { SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
+import { recordFilterOf } from '../record-filter.ts';
 import type { PopFilter } from './pop-read.ts';
 
 /** Filters remembered; a client that invents expressions must not fill the memory. */
@@ -11,7 +11,9 @@ const FILTERS_MAX = 10_000;
 export const EVERY_MESSAGE: PopFilter = { rowFilter: undefined, recordFilter: undefined };
 
 /** A filter with what the consumer table is told about it, or what is wrong with the expression. */
-export type BuiltFilter = (PopFilter & { readonly tags: readonly string[]; readonly expressionType: string }) | { readonly problem: string };
+export type BuiltFilter =
+  | (PopFilter & { readonly tags: readonly string[]; readonly expressionType: string })
+  | { readonly problem: string };
 
 /** What a group subscribes to by popping. */
 export function popSubscription(topic: string, expression: string, filter: BuiltFilter, subVersion: number): SubscriptionData {
@@ -62,12 +64,13 @@ function tagFilter(expression: string): BuiltFilter {
 }
 
 function sqlFilter(expressionType: string, expression: string): BuiltFilter {
-  if (expressionType !== EXPRESSION_SQL92) return { problem: `the expression type ${expressionType.slice(0, 40)} is neither TAG nor SQL92` };
+  if (expressionType !== EXPRESSION_SQL92)
+    return { problem: `the expression type ${expressionType.slice(0, 40)} is neither TAG nor SQL92` };
   const compiled = compileSql92(expression);
   if (!compiled.valid) return { problem: compiled.cause };
   return {
     rowFilter: undefined,
-    recordFilter: (bytes, start) => compiled.matches(bytes, recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start)),
+    recordFilter: recordFilterOf(compiled),
     tags: [],
     expressionType,
   };

@@ -5,12 +5,12 @@
  */
 import type { Clock } from '@perigee/core/platform/ports';
 import { POP_INIT_MIN } from '@perigee/core/protocol/commands/pop';
-import type { MessageReader, ReadResult, ReadStatus, RowFilter, RecordFilter } from '../../store/message-reader.ts';
+import type { MessageReader, ReadResult, ReadStatus, RecordFilter, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import type { NotStored, Stored } from '../message-put.ts';
 import { RETRY_PREFIX } from '../names.ts';
-import type { OrderInfoTable } from './order-info-table.ts';
 import { CHECK_POINT_MESSAGES_MAX, type CheckPoint } from './check-point.ts';
+import type { OrderInfoTable } from './order-info-table.ts';
 import type { PendingPop, PopQueue, PopQueueTable } from './pop-queue-table.ts';
 
 /** Bytes of one answer; the frame's own bound is 16 MiB. */

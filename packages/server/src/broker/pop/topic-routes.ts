@@ -5,8 +5,8 @@ import { PERM_READ } from '@perigee/core/protocol/bodies/topic-config';
 import { decodeTopicRoute, type TopicRoute } from '@perigee/core/protocol/bodies/topic-route';
 import { RequestCode } from '@perigee/core/protocol/request-code';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import type { NameServerLink } from '../registration-loop.ts';
 import { namesrvAddresses } from '../../config/broker-config.ts';
+import type { NameServerLink } from '../registration-loop.ts';
 
 const ROUTE_TIMEOUT_MS = 3_000;
 /** Topics remembered; the oldest goes when there are more. */
@@ -74,7 +74,11 @@ export class TopicRoutes {
       if (answer.code === ResponseCode.TOPIC_NOT_EXIST) return 'unknown';
       return answer.code === ResponseCode.SUCCESS ? decodeTopicRoute(answer.body) : undefined;
     } catch (error) {
-      this.#log.warn('no route from a NameServer', { namesrv: address, topic, error: error instanceof Error ? error.message : String(error) });
+      this.#log.warn('no route from a NameServer', {
+        namesrv: address,
+        topic,
+        error: error instanceof Error ? error.message : String(error),
+      });
       return undefined;
     }
   }

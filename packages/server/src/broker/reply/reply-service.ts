@@ -5,26 +5,29 @@
 import { encodeHost } from '@perigee/core/message/host';
 import { encodeOffsetMsgId } from '@perigee/core/message/message-id';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
+import { PERM_WRITE, TOPIC_FLAG_UNIT } from '@perigee/core/protocol/bodies/topic-config';
 import { type RequestOf, writeHeader } from '@perigee/core/protocol/command';
 import { pushReplyMessageToClient, replyCommands } from '@perigee/core/protocol/commands/reply';
-import { refusal } from '@perigee/core/protocol/refusal';
+import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, bindHandlers, type IncomingRequest } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from '../broker-parts.ts';
 import type { BrokerService } from '../broker-service.ts';
 import type { MessagePut } from '../message-put.ts';
-import { topicNameProblem } from '../names.ts';
+import { isNoSendTopic, topicNameProblem } from '../names.ts';
+import { type SendRefusalSettings, SendRefusals } from '../send-refusals.ts';
 
 /** How long the requesting client may take to take its reply. */
 const PUSH_TIMEOUT_MS = 10_000;
 
-export interface ReplySettings {
-  readonly brokerIP1: string;
+export interface ReplySettings extends SendRefusalSettings {
   readonly brokerClusterName: string;
   readonly regionId: string;
   readonly traceOn: boolean;
   readonly storeReplyMessageEnable: boolean;
   readonly listenPort: number;
+  readonly brokerPermission: number;
+  readonly startAcceptSendRequestTimeStamp: number;
 }
 
 export interface ReplyParts {
@@ -38,9 +41,13 @@ type Reply = RequestOf<typeof replyCommands.sendReplyMessage>;
 
 export class ReplyService implements BrokerService {
   readonly #parts: ReplyParts;
+  readonly #ext: Readonly<Record<string, string>>;
+  readonly #refusals: SendRefusals;
 
   constructor(parts: ReplyParts) {
     this.#parts = parts;
+    this.#ext = { MSG_REGION: parts.settings.regionId, TRACE_ON: String(parts.settings.traceOn) };
+    this.#refusals = new SendRefusals(parts.settings, this.#ext);
   }
 
   start(): void {}
@@ -53,26 +60,40 @@ export class ReplyService implements BrokerService {
   }
 
   async #reply(header: Reply, request: IncomingRequest): Promise<Answer> {
-    const { broker, settings } = this.#parts;
-    const ext = { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) };
-    const problem = topicNameProblem(header.topic);
-    if (problem !== undefined) return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem, ext });
-    if (broker.topics.topic(header.topic) === undefined)
-      return refusal({
-        slug: 'topic-not-exist',
-        code: ResponseCode.TOPIC_NOT_EXIST,
-        legacy: `topic[${header.topic}] not exist, apply first please!`,
-        cause: `replies go to ${settings.brokerClusterName}_REPLY_TOPIC`,
-        ext,
-      });
+    const { settings } = this.#parts;
+    const checked = this.#check(header, request);
+    if ('slug' in checked) return checked;
     const properties = parseProperties(header.properties ?? '');
     properties.set('MSG_REGION', settings.regionId);
     properties.set('TRACE_ON', String(settings.traceOn));
-    const [failure, stored] = await Promise.all([this.#push(header, request, properties), this.#store(header, request, properties)]);
-    const answer = { ...ext, ...stored };
+    const { queueId } = checked;
+    const stored = this.#store(header, request, queueId, properties);
+    const failure = await this.#push({ ...header, queueId }, request, properties);
+    const ext = { ...this.#ext, ...(await stored) };
     return failure === undefined
-      ? { code: ResponseCode.SUCCESS, ext: answer }
-      : refusal({ slug: 'reply-not-delivered', code: ResponseCode.SYSTEM_ERROR, ...failure, ext: answer });
+      ? { code: ResponseCode.SUCCESS, ext }
+      : refusal({ slug: 'reply-not-delivered', code: ResponseCode.SYSTEM_ERROR, ...failure, ext });
+  }
+
+  /** What a send is checked for (broker.md 6.1, steps 4 to 9). */
+  #check(header: Reply, { peer }: IncomingRequest): Refusal | { readonly queueId: number } {
+    const { broker, settings } = this.#parts;
+    const refusals = this.#refusals;
+    const { startAcceptSendRequestTimeStamp } = settings;
+    if (startAcceptSendRequestTimeStamp > broker.platform.clock.wallMs()) return refusals.notYet(startAcceptSendRequestTimeStamp);
+    const known = broker.topics.topic(header.topic);
+    if ((settings.brokerPermission & PERM_WRITE) === 0 && known?.order === true) return refusals.brokerNotWritable();
+    const problem = topicNameProblem(header.topic);
+    if (problem !== undefined) return refusals.topicName(problem);
+    if (isNoSendTopic(header.topic)) return refusals.topicForbidden(header.topic);
+    const { topic, defaultTopic } = header;
+    const topicSysFlag = header.unitMode === true ? TOPIC_FLAG_UNIT : 0;
+    const config =
+      known ?? broker.topics.createOnSend({ topic, defaultTopic, clientQueueNums: header.defaultTopicQueueNums, topicSysFlag });
+    if (config === undefined) return refusals.topicNotExist(topic);
+    const { queueId } = header;
+    if (queueId >= Math.max(config.writeQueueNums, config.readQueueNums)) return refusals.queueIllegal(queueId, config, peer.address);
+    return { queueId: queueId < 0 ? broker.platform.random.below(Math.max(1, config.writeQueueNums)) : queueId };
   }
 
   /** Hands the reply to the client; answers what went wrong. */
@@ -125,12 +146,15 @@ export class ReplyService implements BrokerService {
   }
 
   /** Keeps the reply in its topic; failures are only logged (broker.md 20). */
-  async #store(header: Reply, request: IncomingRequest, properties: ReadonlyMap<string, string>): Promise<Record<string, string>> {
+  async #store(
+    header: Reply,
+    request: IncomingRequest,
+    queueId: number,
+    properties: ReadonlyMap<string, string>,
+  ): Promise<Record<string, string>> {
     const { broker, put, settings, storeHost } = this.#parts;
-    const queueId = header.queueId < 0 ? 0 : header.queueId;
     const notStored = { msgId: '0', queueId: String(queueId), queueOffset: '0' };
-    const topic = broker.topics.topic(header.topic);
-    if (!settings.storeReplyMessageEnable || topic === undefined || queueId >= Math.max(topic.writeQueueNums, topic.readQueueNums)) return notStored;
+    if (!settings.storeReplyMessageEnable) return notStored;
     const result = await put.put({
       topic: header.topic,
       queueId,
@@ -145,7 +169,11 @@ export class ReplyService implements BrokerService {
       waits: false,
     });
     if (result.state === 'stored')
-      return { msgId: encodeOffsetMsgId(storeHost, result.physicalOffset), queueId: String(queueId), queueOffset: String(result.queueOffset) };
+      return {
+        msgId: encodeOffsetMsgId(storeHost, result.physicalOffset),
+        queueId: String(queueId),
+        queueOffset: String(result.queueOffset),
+      };
     broker.platform.log.warn('a reply could not be kept', { topic: header.topic, state: result.state });
     return notStored;
   }

@@ -21,7 +21,11 @@ export function reconsumeTimesMax(groupMax: number, clientMax: number | undefine
 /** Target of a message sent back with request 36. `delayLevel` is the client's. */
 export function sendBackTarget(group: string, reconsumeTimes: number, max: number, delayLevel: number): RetryTarget {
   if (reconsumeTimes >= max || delayLevel < 0) return { topic: DLQ_PREFIX + group, isDeadLetter: true, delayLevel: 0 };
-  return { topic: retryTopicOf(group), isDeadLetter: false, delayLevel: delayLevel === 0 ? FIRST_RETRY_LEVEL + reconsumeTimes : delayLevel };
+  return {
+    topic: retryTopicOf(group),
+    isDeadLetter: false,
+    delayLevel: delayLevel === 0 ? FIRST_RETRY_LEVEL + reconsumeTimes : delayLevel,
+  };
 }
 
 /** The group in the name of a retry topic: `%RETRY%group`, or `%RETRY%group+topic` of pop. */

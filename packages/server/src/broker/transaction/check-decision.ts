@@ -1,4 +1,4 @@
-/** What the check does with one half message (broker.md 16.4, steps a to g), as a plain function. */
+/** What the check does with one half message that has not ended (broker.md 16.4, steps d to g), as a plain function. */
 
 export interface CheckSettings {
   /** How long a half message is left alone, ms. */
@@ -10,8 +10,7 @@ export interface CheckSettings {
 }
 
 /** What is looked at. Times in ms. */
-export interface HalfState {
-  readonly hasEnded: boolean;
+export interface OpenHalf {
   readonly checkTimes: number;
   readonly bornTimestampMs: number;
   readonly storeTimestampMs: number;
@@ -20,13 +19,12 @@ export interface HalfState {
 }
 
 /**
- * - `done`: it has ended, go on.
  * - `later`: it is too young, and so are those behind it.
  * - `wait`: its own immunity has not passed; others behind it may be due.
  * - `check`: ask a producer.
  * - `give-up`: it was asked about often enough, or its log file goes soon.
  */
-export type CheckDecision = 'done' | 'later' | 'wait' | 'check' | 'give-up';
+export type CheckDecision = 'later' | 'wait' | 'check' | 'give-up';
 
 const HOUR_MS = 3_600_000;
 
@@ -37,12 +35,17 @@ export function immunityMs(immunitySeconds: string | undefined, transactionTimeO
   return /^-?\d+$/.test(immunitySeconds) && seconds >= 0 ? seconds * 1000 : transactionTimeOut;
 }
 
-export function decideCheck(half: HalfState, nowMs: number, roundStartMs: number, settings: CheckSettings): CheckDecision {
-  if (half.hasEnded) return 'done';
-  const ageMs = nowMs - half.bornTimestampMs;
-  if (half.checkTimes >= settings.transactionCheckMax || ageMs > settings.fileReservedTime * HOUR_MS) return 'give-up';
+/** When a half message is given up whatever happens, wall ms. */
+export function givenUpAtMs(bornTimestampMs: number, settings: CheckSettings): number {
+  return bornTimestampMs + settings.fileReservedTime * HOUR_MS;
+}
+
+/** Decides about one half message; `roundStartMs` is when the round began. */
+export function decideCheck(half: OpenHalf, nowMs: number, roundStartMs: number, settings: CheckSettings): CheckDecision {
+  if (half.checkTimes >= settings.transactionCheckMax || nowMs > givenUpAtMs(half.bornTimestampMs, settings)) return 'give-up';
   if (half.storeTimestampMs >= roundStartMs) return 'later';
-  // A clock that was set back makes the age negative: then it is due.
+  const ageMs = nowMs - half.bornTimestampMs;
+  // A producer's clock that is ahead makes the age negative: then it is due.
   if (ageMs >= 0 && ageMs <= immunityMs(half.immunitySeconds, settings.transactionTimeOut))
     return half.immunitySeconds === undefined ? 'later' : 'wait';
   return 'check';

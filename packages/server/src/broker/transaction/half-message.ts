@@ -6,7 +6,7 @@ import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { SendDiversion } from '../handlers/send-message.ts';
 import type { NewMessage } from '../message-put.ts';
-import { HALF_TOPIC } from '../names.ts';
+import { GIVEN_UP_TOPIC, HALF_TOPIC, OP_HALF_TOPIC } from '../names.ts';
 
 /** Half messages of every topic stand in one queue. */
 export const HALF_QUEUE = 0;
@@ -34,7 +34,8 @@ export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: s
         remedy: 'send to another broker, or set rejectTransactionMessage=false',
         ext: { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) },
       });
-    prepared(draft.topic);
+    const { topic } = draft;
+    draft.stored = () => prepared(topic);
     const uniqueKey = properties.get('UNIQ_KEY');
     if (uniqueKey !== undefined) properties.set('__transactionId__', uniqueKey);
     properties.set('REAL_TOPIC', draft.topic);
@@ -56,12 +57,13 @@ export interface HalfMessage {
   readonly producerGroup: string | undefined;
 }
 
-/** What a record of the half queue says; undefined when it is no half message. */
-export function readHalfMessage(record: MessageRecord): HalfMessage | undefined {
+/** What a record of the half queue, or one that was given up, says; undefined when it is no half message. */
+export function readHalfMessage(record: MessageRecord, topics: readonly string[] = [HALF_TOPIC]): HalfMessage | undefined {
+  if (!topics.includes(record.topic)) return undefined;
   const properties = parseProperties(record.properties);
   const realTopic = properties.get('REAL_TOPIC');
   const realQueueId = Number(properties.get('REAL_QID') ?? Number.NaN);
-  if (record.topic !== HALF_TOPIC || realTopic === undefined || !Number.isInteger(realQueueId)) return undefined;
+  if (realTopic === undefined || !Number.isInteger(realQueueId)) return undefined;
   return {
     record,
     properties,
@@ -71,6 +73,9 @@ export function readHalfMessage(record: MessageRecord): HalfMessage | undefined 
     producerGroup: properties.get('PGROUP'),
   };
 }
+
+/** Where {@link readHalfMessage} finds messages that can be resumed. */
+export const RESUMABLE_TOPICS: readonly string[] = [HALF_TOPIC, GIVEN_UP_TOPIC];
 
 /** The message that a commit makes of a half message: REAL_TOPIC and REAL_QID are not stored (since-5.4.md 3.5). */
 export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: number): NewMessage {
@@ -107,6 +112,26 @@ export function repeatedHalfMessage(half: HalfMessage, bornHost: Buffer, changes
     bornHost,
     reconsumeTimes: record.reconsumeTimes,
     preparedTransactionOffset: record.preparedTransactionOffset,
+    waits: false,
+  };
+}
+
+/** An op message, as Apache stores it (store.md 16): no unique key, two properties. */
+export function opMessage(body: Buffer, nowMs: number, storeHost: Buffer): NewMessage {
+  return {
+    topic: OP_HALF_TOPIC,
+    queueId: HALF_QUEUE,
+    sysFlag: 0,
+    properties: new Map([
+      ['TAGS', 'd'],
+      ['WAIT', 'true'],
+    ]),
+    body,
+    flag: 0,
+    bornTimestampMs: nowMs,
+    bornHost: storeHost,
+    reconsumeTimes: 0,
+    preparedTransactionOffset: 0,
     waits: false,
   };
 }

@@ -1,5 +1,5 @@
 /** How many half messages of each topic wait for their end: `config/transactionMetrics` (store.md 13), compact JSON. */
-import { parseJavaJson, stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Cancel, Platform } from '@perigee/core/platform/ports';
 import { DATA_VERSION_ZERO, type DataVersion, dataVersionValue, readDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
@@ -30,7 +30,6 @@ export class TransactionMetrics {
   /** Reads the file, then writes it when something changed, once a period. */
   start(): void {
     this.#config.load((text) => {
-      parseJavaJson(text);
       const root = JsonShape.parse(text, 'transactionMetrics');
       this.#version = readDataVersion(root.field('dataVersion'));
       for (const [topic, count] of root.field('transactionCount').members())

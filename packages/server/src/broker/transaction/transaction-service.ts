@@ -8,6 +8,7 @@ import type { SendDiversion } from '../handlers/send-message.ts';
 import { transactionHandlers } from '../handlers/transaction.ts';
 import type { MessagePut } from '../message-put.ts';
 import type { ConfigText } from '../table-file.ts';
+import { CheckLoop, type CheckLoopSettings } from './check-loop.ts';
 import { type HalfSettings, halfMessageDiversion } from './half-message.ts';
 import { TransactionMetrics } from './transaction-metrics.ts';
 import { type TransactionSettings, Transactions } from './transactions.ts';
@@ -16,9 +17,11 @@ export interface TransactionServiceParts {
   readonly broker: BrokerParts;
   readonly put: MessagePut;
   readonly storeHost: Buffer;
-  readonly settings: TransactionSettings & HalfSettings & { readonly transactionMetricFlushInterval: number };
+  readonly settings: TransactionSettings & CheckLoopSettings & HalfSettings & { readonly transactionMetricFlushInterval: number };
   /** `config/transactionMetrics`. */
   readonly metricsFile: ConfigText;
+  /** Has `endTurn` called at the end of this turn. */
+  readonly scheduleTurn: () => void;
 }
 
 export class TransactionService implements BrokerService {
@@ -26,35 +29,47 @@ export class TransactionService implements BrokerService {
   readonly diversion: SendDiversion;
   readonly #parts: TransactionServiceParts;
   readonly #metrics: TransactionMetrics;
+  readonly #checks: CheckLoop;
 
   constructor(parts: TransactionServiceParts) {
     const { broker, put, storeHost, settings } = parts;
+    const { platform, store } = broker;
     this.#parts = parts;
-    const metrics = new TransactionMetrics(broker.platform, parts.metricsFile, settings.transactionMetricFlushInterval);
+    const metrics = new TransactionMetrics(platform, parts.metricsFile, settings.transactionMetricFlushInterval);
     this.#metrics = metrics;
     this.diversion = halfMessageDiversion(settings, (topic) => metrics.add(topic, 1));
+    const ended = (topic: string): void => metrics.add(topic, -1);
     this.transactions = new Transactions({
-      platform: broker.platform,
+      platform,
       settings,
-      store: broker.store,
+      store,
       put,
       offsets: broker.offsets,
+      storeHost,
+      scheduleTurn: parts.scheduleTurn,
+      ended,
+    });
+    this.#checks = new CheckLoop({
+      platform,
+      settings,
+      transactions: this.transactions,
+      store,
+      put,
       storeHost,
       producer: (group) => broker.producers.availableChannel(group),
       createTopic: (topic) => {
         broker.topics.createInternal({ topic, queueNums: 1, perm: PERM_READ | PERM_WRITE, topicSysFlag: 0, order: undefined });
       },
-      ended: (topic) => metrics.add(topic, -1),
+      ended,
     });
   }
 
   handlers(): ReturnType<BrokerService['handlers']> {
-    const { put, settings, broker } = this.#parts;
+    const { settings, broker } = this.#parts;
     return bindHandlers(
       transactionCommands,
       transactionHandlers({
         transactions: this.transactions,
-        put,
         transactionTimeOut: () => settings.transactionTimeOut,
         nowMs: () => broker.platform.clock.wallMs(),
       }),
@@ -64,10 +79,17 @@ export class TransactionService implements BrokerService {
   start(): void {
     this.#metrics.start();
     this.transactions.start();
+    this.#checks.start();
+  }
+
+  /** Work of a turn's end, before the store's. */
+  endTurn(): void {
+    this.transactions.endTurn();
   }
 
   async stop(): Promise<void> {
-    this.transactions.stop();
+    this.#checks.stop();
+    this.transactions.endTurn();
     await this.#metrics.stop();
   }
 }

@@ -1,42 +1,35 @@
 /**
- * Transactions of a broker: ends of half messages, the op messages that record them, and the check that asks producers
- * about those that nobody ended (broker.md 16).
+ * Transactions of a broker: ends of half messages, the op messages that record them, and what a restart needs to go on
+ * (broker.md 16). The check that asks producers is in `check-loop.ts`.
  *
- * Three deliberate differences to Apache. An op message is written at the end of the turn, not up to three seconds later:
- * a crash between does not bring an ended transaction back. A check counts only when a producer was really asked
- * (apache/rocketmq#8311). A message that ended is known by its key too, so a copy that was put again for a check is not
- * asked about, and an end that comes twice commits once.
+ * Deliberate differences to Apache, all to the same end: a transaction that ended is not asked about and not committed
+ * again.
+ * - An op message is written with the turn that ended the transaction, not up to three seconds later.
+ * - An end counts for all copies of a half message, so one that comes late (the check has put the message again
+ *   meanwhile) or twice commits once. After a crash between the committed message and its op message, and for ends that
+ *   are older than what is remembered, the index tells whether the message was committed.
  */
 import { encodeHost } from '@perigee/core/message/host';
-import { encodeOffsetMsgId } from '@perigee/core/message/message-id';
-import { encodeProperties } from '@perigee/core/message/properties';
-import { encodeRecord, recordSize, recordSource } from '@perigee/core/message/record';
-import { decodeRecord, type MessageRecord } from '@perigee/core/message/record-check';
-import { TRANSACTION_COMMIT, withTransactionType } from '@perigee/core/message/sys-flag';
-import type { Cancel, Platform } from '@perigee/core/platform/ports';
-import { writeHeader } from '@perigee/core/protocol/command';
-import { checkTransactionState } from '@perigee/core/protocol/commands/transaction';
-import type { Peer } from '@perigee/core/remoting/handler';
+import { parseProperties } from '@perigee/core/message/properties';
+import type { MessageRecord } from '@perigee/core/message/record-check';
+import { TRANSACTION_COMMIT, transactionTypeOf, withTransactionType } from '@perigee/core/message/sys-flag';
+import type { Platform } from '@perigee/core/platform/ports';
 import type { StoreView } from '../../store/store-view.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
 import type { MessagePut, NotStored, Stored } from '../message-put.ts';
-import { HALF_TOPIC, OP_HALF_TOPIC } from '../names.ts';
-import { type CheckSettings, decideCheck } from './check-decision.ts';
-import { committedMessage, HALF_QUEUE, type HalfMessage, readHalfMessage, repeatedHalfMessage } from './half-message.ts';
-import { parseOpBody, TransactionTable } from './transaction-table.ts';
+import { HALF_TOPIC, OP_HALF_TOPIC, SCHEDULE_TOPIC, TIMER_TOPIC } from '../names.ts';
+import { decodeStored, queuedRecord, storedRecord } from '../stored-record.ts';
+import { committedMessage, HALF_QUEUE, type HalfMessage, opMessage, readHalfMessage, repeatedHalfMessage } from './half-message.ts';
+import { type HalfState, parseOpBody, TransactionTable } from './transaction-table.ts';
 
 /** Group under which the progress of the check is kept, as Apache's. */
 const PROGRESS_GROUP = 'CID_RMQ_SYS_TRANS';
-const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
-/** Half messages looked at in one turn of the event loop. */
-const LOOKED_PER_TURN = 1_000;
-/** Half messages without a reachable producer that one round passes by; behind them the next round goes on. */
-const UNRESOLVED_MAX = 100_000;
+/** Op messages behind the progress that are read again at the start, so that an end that comes twice is recognised. */
+const OPS_READ_AGAIN = 4_096;
+/** Messages of one unique key that are looked at. */
+const SAME_KEY_MAX = 64;
 
-export interface TransactionSettings extends CheckSettings {
-  readonly brokerName: string;
-  /** Pause between two rounds, ms. */
-  readonly transactionCheckInterval: number;
+export interface TransactionSettings {
   /** Largest body of an op message, bytes. */
   readonly transactionOpMsgMaxSize: number;
 }
@@ -48,254 +41,202 @@ export interface TransactionParts {
   readonly put: MessagePut;
   readonly offsets: ConsumerOffsetTable;
   readonly storeHost: Buffer;
-  /** A live connection of a producer of the group. */
-  readonly producer: (group: string) => { readonly peer: Peer } | undefined;
-  /** Makes TRANS_CHECK_MAX_TIME_TOPIC when it is needed. */
-  readonly createTopic: (topic: string) => void;
+  /** Has `endTurn` called at the end of this turn. */
+  readonly scheduleTurn: () => void;
   /** A half message of a topic ended. */
   readonly ended: (topic: string) => void;
 }
 
 export class Transactions {
+  readonly table = new TransactionTable();
   readonly #parts: TransactionParts;
-  readonly #table = new TransactionTable();
-  #cancel: Cancel | undefined;
-  #opPlanned = false;
-  #checking = false;
-  #stopped = false;
+  /** Records below were there when the broker started; what became of them may be in the log without being known here. */
+  #startedAt = 0;
 
   constructor(parts: TransactionParts) {
     this.#parts = parts;
   }
 
-  /** Reads the op messages that are not passed yet, then begins to check. */
+  /** Reads the op messages that are not passed yet, and the copies among the half messages that are open. */
   start(): void {
-    const { offsets, store, platform, settings } = this.#parts;
-    const table = this.#table;
-    table.halfOffset = Math.max(0, offsets.position(PROGRESS_GROUP, HALF_TOPIC, HALF_QUEUE), store.minQueueOffset(HALF_TOPIC, HALF_QUEUE));
-    table.opOffset = Math.max(
-      0,
-      offsets.position(PROGRESS_GROUP, OP_HALF_TOPIC, HALF_QUEUE),
-      store.minQueueOffset(OP_HALF_TOPIC, HALF_QUEUE),
-    );
-    const end = store.maxQueueOffset(OP_HALF_TOPIC, HALF_QUEUE);
-    for (let opOffset = table.opOffset; opOffset < end; opOffset++) {
-      const record = this.#recordIn(OP_HALF_TOPIC, opOffset);
-      table.noteOp(opOffset, record === undefined ? [] : parseOpBody(record.body));
+    const { store } = this.#parts;
+    const { table } = this;
+    this.#startedAt = store.maxPhysicalOffset;
+    const halfOffset = this.#markedOffset(HALF_TOPIC);
+    const opOffset = this.#markedOffset(OP_HALF_TOPIC);
+    table.begin(halfOffset, opOffset);
+    const opEnd = store.maxQueueOffset(OP_HALF_TOPIC, HALF_QUEUE);
+    const opStart = Math.max(store.minQueueOffset(OP_HALF_TOPIC, HALF_QUEUE), opOffset - OPS_READ_AGAIN);
+    for (let at = opStart; at < opEnd; at++) {
+      const record = queuedRecord(store, OP_HALF_TOPIC, HALF_QUEUE, at);
+      table.noteOp(at, record === undefined ? [] : parseOpBody(record.body));
     }
-    this.#cancel = platform.clock.every(settings.transactionCheckInterval, () => void this.checkRound());
+    this.#findCopies();
   }
 
-  stop(): void {
-    this.#stopped = true;
-    this.#cancel?.();
-    this.#writeOps();
+  /** Stored progress, within what is there: a power failure may have taken what the mark stood on. */
+  #markedOffset(topic: string): number {
+    const { offsets, store } = this.#parts;
+    const min = store.minQueueOffset(topic, HALF_QUEUE);
+    const stored = Math.max(min, offsets.position(PROGRESS_GROUP, topic, HALF_QUEUE));
+    return Math.min(stored, store.maxQueueOffset(topic, HALF_QUEUE));
   }
 
-  #recordIn(topic: string, queueOffset: number): MessageRecord | undefined {
-    const row = this.#parts.store.consumeQueueRow(topic, HALF_QUEUE, queueOffset);
-    const bytes = row === undefined ? undefined : this.#parts.store.recordAt(row.physicalOffset);
-    return bytes === undefined ? undefined : decodeRecord(bytes, 0, bytes.length);
+  /** Half messages that stand several times: all but the last are passed. */
+  #findCopies(): void {
+    const { store } = this.#parts;
+    const { table } = this;
+    const last = new Map<string, number>();
+    const end = store.maxQueueOffset(HALF_TOPIC, HALF_QUEUE);
+    for (let at = table.halfOffset; at < end; at++) {
+      if (table.isDone(at)) continue;
+      const half = this.halfAt(at);
+      if (half === undefined || half.uniqueKey === '') continue;
+      // The same message object sent twice has the same key, but was born at another time.
+      const identity = `${half.uniqueKey}@${half.record.bornTimestampMs}`;
+      const before = last.get(identity);
+      if (before !== undefined) table.repeat(before, at);
+      last.set(identity, at);
+    }
   }
 
-  /** The record at a physical offset, if it is one. */
+  /** The half message at a queue offset. */
+  halfAt(halfOffset: number): HalfMessage | undefined {
+    const record = queuedRecord(this.#parts.store, HALF_TOPIC, HALF_QUEUE, halfOffset);
+    return record === undefined ? undefined : readHalfMessage(record);
+  }
+
+  /** The record at a physical offset. */
   recordAt(physicalOffset: number): MessageRecord | undefined {
-    const bytes = this.#parts.store.recordAt(physicalOffset);
-    return bytes === undefined ? undefined : decodeRecord(bytes, 0, bytes.length);
+    return storedRecord(this.#parts.store, physicalOffset);
   }
 
-  /** True when this half message has ended already. */
+  /** True when this half message, in whichever copy, has ended. Notes an end that only the log knew of. */
   hasEnded(half: HalfMessage): boolean {
-    return half.record.queueOffset < this.#table.halfOffset
-      ? this.#table.hasEnded(-1, half.uniqueKey)
-      : this.#table.hasEnded(half.record.queueOffset, half.uniqueKey);
+    const { queueOffset, physicalOffset } = half.record;
+    const state = this.table.stateOf(queueOffset);
+    if (state === 'ended') return true;
+    if (state === 'open' && physicalOffset >= this.#startedAt) return false;
+    if (!this.#wasCommitted(half)) return false;
+    this.#noteEnded(half, state);
+    this.#end(half);
+    return true;
+  }
+
+  #wasCommitted(half: HalfMessage): boolean {
+    const topics = [half.realTopic];
+    if (half.properties.has('DELAY')) topics.push(SCHEDULE_TOPIC);
+    if ([...half.properties.keys()].some((name) => name.startsWith('TIMER_'))) topics.push(TIMER_TOPIC);
+    return topics.some((topic) => this.isStored(topic, half, (sysFlag) => transactionTypeOf(sysFlag) === TRANSACTION_COMMIT));
+  }
+
+  /** True when the index finds this message in another topic. */
+  isStored(topic: string, half: HalfMessage, isIt: (sysFlag: number) => boolean = () => true): boolean {
+    if (half.uniqueKey === '') return false;
+    const { records } = this.#parts.store.queryByKey({
+      topic,
+      key: half.uniqueKey,
+      indexType: 'U',
+      messagesMax: SAME_KEY_MAX,
+      beginTimestampMs: 0,
+      endTimestampMs: Number.MAX_SAFE_INTEGER,
+    });
+    return records.some((bytes) => {
+      const record = decodeStored(bytes);
+      if (record === undefined || record.bornTimestampMs !== half.record.bornTimestampMs || !isIt(record.sysFlag)) return false;
+      return parseProperties(record.properties).get('UNIQ_KEY') === half.uniqueKey;
+    });
+  }
+
+  /** True for a message that stood in the log when the broker started. */
+  isFromBefore(half: HalfMessage): boolean {
+    return half.record.physicalOffset < this.#startedAt;
   }
 
   /** Puts the message into its topic. It must not have ended. */
   async commit(half: HalfMessage): Promise<Stored | NotStored> {
     const sysFlag = withTransactionType(half.record.sysFlag, TRANSACTION_COMMIT);
-    // Marked before the put, so that a second commit that comes meanwhile finds it ended.
-    this.#end(half);
+    const state = this.table.stateOf(half.record.queueOffset);
+    // Ended before the put, so that a second commit that comes meanwhile finds it ended.
+    const lineage = this.#end(half);
     const result = await this.#parts.put.put(committedMessage(half, encodeHost(half.record.bornHost), sysFlag));
     if (result.state !== 'stored') {
-      this.#table.revoke(half.record.queueOffset, half.uniqueKey);
-      this.#parts.platform.log.error('a committed transaction could not be stored; it will be checked again', {
+      this.table.revoke(lineage);
+      this.#parts.platform.log.error('a committed transaction could not be stored; it stays open', {
         topic: half.realTopic,
         uniqueKey: half.uniqueKey,
       });
+      return result;
     }
+    this.#noteEnded(half, state);
     return result;
   }
 
+  /** Drops the message. It must not have ended. */
   rollback(half: HalfMessage): void {
+    this.#noteEnded(half, this.table.stateOf(half.record.queueOffset));
     this.#end(half);
   }
 
-  #end(half: HalfMessage): void {
-    if (!this.#table.end(half.record.queueOffset, half.uniqueKey)) return;
-    this.#parts.ended(half.realTopic);
-    if (this.#opPlanned) return;
-    this.#opPlanned = true;
-    this.#parts.platform.clock.atTurnEnd(() => this.#writeOps());
+  /** One that was given up is not counted as waiting any more. */
+  #noteEnded(half: HalfMessage, state: HalfState): void {
+    if (state === 'open') this.#parts.ended(half.realTopic);
   }
 
-  #writeOps(): void {
-    this.#opPlanned = false;
-    for (let op = this.#takeOp(); op !== undefined; op = this.#takeOp()) {
-      const { halfOffsets } = op;
-      void this.#parts.put
-        .put({
-          topic: OP_HALF_TOPIC,
-          queueId: HALF_QUEUE,
-          sysFlag: 0,
-          properties: new Map([
-            ['TAGS', 'd'],
-            ['WAIT', 'true'],
-          ]),
-          body: op.body,
-          flag: 0,
-          bornTimestampMs: this.#parts.platform.clock.wallMs(),
-          bornHost: this.#parts.storeHost,
-          reconsumeTimes: 0,
-          preparedTransactionOffset: 0,
-          waits: false,
-        })
-        .then((result) => {
-          if (result.state === 'stored') this.#table.noteOp(result.queueOffset, halfOffsets);
-          else this.#table.giveBack(halfOffsets);
-        });
+  #end(half: HalfMessage): readonly number[] {
+    const lineage = this.table.end(half.record.queueOffset);
+    this.#parts.scheduleTurn();
+    return lineage;
+  }
+
+  /**
+   * Puts a half message again at the end of the half queue, with changed properties; `changes` say how. Answers where, or
+   * undefined when it could not be stored or ended meanwhile.
+   */
+  async repeat(half: HalfMessage, changes: Readonly<Record<string, string>>): Promise<Stored | undefined> {
+    const { queueOffset } = half.record;
+    const stored = await this.#parts.put.put(repeatedHalfMessage(half, encodeHost(half.record.bornHost), changes));
+    if (stored.state !== 'stored') return undefined;
+    const ended = this.table.stateOf(queueOffset) === 'ended';
+    this.table.repeat(queueOffset, stored.queueOffset);
+    if (!ended) return stored;
+    this.table.end(stored.queueOffset);
+    this.#parts.scheduleTurn();
+    return undefined;
+  }
+
+  /** Puts a half message back to be asked about from the first time, be it open or given up. False when it was not stored. */
+  async resume(half: HalfMessage): Promise<boolean> {
+    const changes = { TRANSACTION_CHECK_TIMES: '0' };
+    if (half.record.topic === HALF_TOPIC) return (await this.repeat(half, changes)) !== undefined;
+    const message = repeatedHalfMessage(half, encodeHost(half.record.bornHost), changes);
+    return (await this.#parts.put.put(message)).state === 'stored';
+  }
+
+  /** Work of a turn's end: one op message for what ended in it. It stands behind the committed messages in the same write. */
+  endTurn(): void {
+    if (!this.table.hasUnwritten) return;
+    const { settings, put, platform, storeHost } = this.#parts;
+    const opMessages: { body: Buffer; halfOffsets: readonly number[] }[] = [];
+    for (;;) {
+      const op = this.table.takeOpBody(settings.transactionOpMsgMaxSize);
+      if (op === undefined) break;
+      opMessages.push(op);
     }
+    for (const { body, halfOffsets } of opMessages)
+      void put.put(opMessage(body, platform.clock.wallMs(), storeHost)).then((result) => {
+        if (result.state === 'stored') this.table.noteOp(result.queueOffset, halfOffsets);
+        else this.table.giveBack(halfOffsets);
+      });
   }
 
-  #takeOp(): ReturnType<TransactionTable['takeOpBody']> {
-    return this.#table.takeOpBody(this.#parts.settings.transactionOpMsgMaxSize);
+  /** Moves the progress up to `limit` at most. Its file is written when what it stands on has reached the device. */
+  storeProgress(limit: number): void {
+    const { table } = this;
+    const { offsets } = this.#parts;
+    table.advance(limit);
+    for (const [topic, offset] of [[HALF_TOPIC, table.halfOffset] as const, [OP_HALF_TOPIC, table.opOffset] as const])
+      if (offset > 0 && offsets.position(PROGRESS_GROUP, topic, HALF_QUEUE) !== offset)
+        offsets.commit(PROGRESS_GROUP, topic, HALF_QUEUE, offset);
   }
-
-  /** Looks at every half message that nobody ended (one round at a time). */
-  async checkRound(): Promise<void> {
-    if (this.#checking || this.#stopped) return;
-    this.#checking = true;
-    try {
-      await this.#check();
-    } finally {
-      this.#checking = false;
-    }
-  }
-
-  async #check(): Promise<void> {
-    const { platform, store, offsets } = this.#parts;
-    const table = this.#table;
-    const roundStartMs = platform.clock.wallMs();
-    const end = store.maxQueueOffset(HALF_TOPIC, HALF_QUEUE);
-    let firstUnresolved = -1;
-    let unresolved = 0;
-    let looked = 0;
-    for (
-      let halfOffset = Math.max(table.halfOffset, store.minQueueOffset(HALF_TOPIC, HALF_QUEUE));
-      halfOffset < end && !this.#stopped;
-      halfOffset++
-    ) {
-      if (!table.isMarked(halfOffset)) {
-        const outcome = await this.#look(halfOffset, roundStartMs);
-        if (outcome === 'stop') break;
-        if (outcome === 'unresolved') {
-          if (firstUnresolved < 0) firstUnresolved = halfOffset;
-          if (++unresolved >= UNRESOLVED_MAX) break;
-        }
-        if (++looked % LOOKED_PER_TURN === 0) await platform.clock.sleep(0);
-      }
-      if (firstUnresolved < 0) table.advanceTo(halfOffset + 1);
-    }
-    offsets.commit(PROGRESS_GROUP, HALF_TOPIC, HALF_QUEUE, table.halfOffset);
-    offsets.commit(PROGRESS_GROUP, OP_HALF_TOPIC, HALF_QUEUE, table.opOffset);
-  }
-
-  async #look(halfOffset: number, roundStartMs: number): Promise<'resolved' | 'unresolved' | 'stop'> {
-    const { platform, settings } = this.#parts;
-    const record = this.#recordIn(HALF_TOPIC, halfOffset);
-    const half = record === undefined ? undefined : readHalfMessage(record);
-    if (half === undefined) return 'resolved';
-    const state = {
-      hasEnded: this.#table.hasEnded(halfOffset, half.uniqueKey),
-      checkTimes: Number(half.properties.get('TRANSACTION_CHECK_TIMES') ?? 0) || 0,
-      bornTimestampMs: half.record.bornTimestampMs,
-      storeTimestampMs: half.record.storeTimestampMs,
-      immunitySeconds: half.properties.get('CHECK_IMMUNITY_TIME_IN_SECONDS'),
-    };
-    switch (decideCheck(state, platform.clock.wallMs(), roundStartMs, settings)) {
-      case 'done':
-        return 'resolved';
-      case 'later':
-        return 'stop';
-      case 'wait':
-        return 'unresolved';
-      case 'give-up':
-        return (await this.#giveUp(half)) ? 'resolved' : 'unresolved';
-      default:
-        return (await this.#ask(half, state.checkTimes)) ? 'resolved' : 'unresolved';
-    }
-  }
-
-  /** Moves a half message that nobody resolves out of the way; it stays readable there. */
-  async #giveUp(half: HalfMessage): Promise<boolean> {
-    this.#parts.createTopic(GIVEN_UP_TOPIC);
-    const message = repeatedHalfMessage(half, encodeHost(half.record.bornHost), {});
-    const result = await this.#parts.put.put({ ...message, topic: GIVEN_UP_TOPIC, queueId: 0 });
-    if (result.state !== 'stored') return false;
-    this.#parts.platform.log.warn('a transaction was never ended and is given up', {
-      topic: half.realTopic,
-      producerGroup: half.producerGroup,
-      uniqueKey: half.uniqueKey,
-      movedTo: GIVEN_UP_TOPIC,
-    });
-    this.#parts.ended(half.realTopic);
-    return true;
-  }
-
-  /** Puts the half message again with one check more and asks a producer. False when there is none, or it could not be put. */
-  async #ask(half: HalfMessage, checkTimes: number): Promise<boolean> {
-    const channel = half.producerGroup === undefined ? undefined : this.#parts.producer(half.producerGroup);
-    if (channel === undefined) return false;
-    const message = repeatedHalfMessage(half, encodeHost(half.record.bornHost), { TRANSACTION_CHECK_TIMES: String(checkTimes + 1) });
-    const stored = await this.#parts.put.put(message);
-    if (stored.state !== 'stored') return false;
-    channel.peer.oneway({
-      code: checkTransactionState.code,
-      ext: writeHeader(checkTransactionState.request, {
-        topic: HALF_TOPIC,
-        tranStateTableOffset: stored.queueOffset,
-        commitLogOffset: stored.physicalOffset,
-        msgId: half.uniqueKey,
-        transactionId: half.uniqueKey,
-        offsetMsgId: encodeOffsetMsgId(this.#parts.storeHost, stored.physicalOffset),
-        brokerName: this.#parts.settings.brokerName,
-      }),
-      body: restoredRecord(half, stored, checkTimes + 1),
-    });
-    return true;
-  }
-}
-
-/** The half message as the producer sent it: topic and queue restored, offsets of its newest copy. */
-function restoredRecord(half: HalfMessage, stored: Stored, checkTimes: number): Buffer {
-  const { record } = half;
-  const source = recordSource({
-    topic: half.realTopic,
-    queueId: half.realQueueId,
-    body: record.body,
-    properties: encodeProperties(new Map([...half.properties, ['TRANSACTION_CHECK_TIMES', String(checkTimes)]])),
-    flag: record.flag,
-    queueOffset: stored.queueOffset,
-    physicalOffset: stored.physicalOffset,
-    sysFlag: record.sysFlag,
-    bornTimestampMs: record.bornTimestampMs,
-    bornHost: record.bornHost,
-    storeTimestampMs: stored.storeTimestampMs,
-    storeHost: record.storeHost,
-    reconsumeTimes: record.reconsumeTimes,
-    preparedTransactionOffset: record.preparedTransactionOffset,
-  });
-  const bytes = Buffer.alloc(recordSize(source));
-  encodeRecord(bytes, 0, source);
-  return bytes;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeadFilter } from '@perigee/core/protocol/bodies/consumer-filters';
 import { PRODUCER_GROUPS_PER_CONNECTION_MAX } from '../../../src/broker/producer-table.ts';
 import { FakePeer, goldenCases, heartbeat, TestBroker } from '../fakes.ts';
 import { replay } from '../golden-replay.ts';
@@ -101,10 +102,40 @@ test('filter expressions are checked: tags always pass, SQL92 needs the property
   const broker = new TestBroker();
   await replay(broker, { family: FAMILY, name: 'CHECK_CLIENT_CONFIG-0-2' });
   await replay(broker, { family: FAMILY, name: 'CHECK_CLIENT_CONFIG-1-1' });
-  const noSql = new TestBroker({ enablePropertyFilter: 'true' });
-  const refused = await noSql.ask(46, {}, { body: '{"subscriptionData":{"topic":"T","expressionType":"SQL92","subString":"a"}}' });
+  const sql = new TestBroker({ enablePropertyFilter: 'true' });
+  await replay(sql, { family: FAMILY, name: 'CHECK_CLIENT_CONFIG-0-1' });
+  await replay(sql, { family: FAMILY, name: 'CHECK_CLIENT_CONFIG-0-3' });
+  const unknown = await sql.ask(46, {}, { body: '{"subscriptionData":{"topic":"T","expressionType":"XPATH","subString":"a"}}' });
   assert.match(
-    refused.remark ?? '',
-    /^The broker does not support consumer to filter message by SQL92 \[property-filter-off\] this build filters by tag only/,
+    unknown.remark ?? '',
+    /^The broker does not support consumer to filter message by XPATH \[property-filter-off\] only TAG and SQL92 are known/,
   );
+});
+
+test("an expression that does not compile is refused with Apache's words, then the place and what would fit there", async () => {
+  const broker = new TestBroker({ enablePropertyFilter: 'true' });
+  const cases = goldenCases(FAMILY);
+  for (const name of ['CHECK_CLIENT_CONFIG-23-1', 'CHECK_CLIENT_CONFIG-23-2', 'CHECK_CLIENT_CONFIG-23-3']) {
+    const { requestBody, responseRemark } = cases.get(name)!;
+    const answer = await broker.ask(46, {}, { body: requestBody });
+    assert.equal(answer.code, 23);
+    const cause = 'Invalid MessageSelector. At line 1, column 4: > stands where a property, a literal or ( is expected';
+    assert.equal(answer.remark, `${responseRemark} [sql-syntax] ${cause}`);
+  }
+});
+
+test('a heartbeat registers the filters of its group, a light one leaves them, and they die with the group', async () => {
+  const broker = new TestBroker();
+  const peer = new FakePeer();
+  const beat = (more: Partial<Parameters<typeof heartbeat>[0]>): Promise<unknown> => {
+    const body = heartbeat({ clientId: 'c', group: 'G', topics: { T: 'a > 1' }, subVersion: 3, ...more });
+    return broker.ask(34, {}, { peer, body: body.replaceAll('"expressionType":"TAG"', '"expressionType":"SQL92"') });
+  };
+  const { filters } = broker.parts;
+  await beat({ fingerprint: 7 });
+  assert.equal(filters.get('T', 'G')?.deadTime, 0);
+  await beat({ fingerprint: 7, withoutSub: true, topics: {} });
+  assert.equal(filters.get('T', 'G')?.deadTime, 0);
+  await broker.ask(35, { clientID: 'c', consumerGroup: 'G' }, { peer });
+  assert.ok(isDeadFilter(filters.get('T', 'G')!));
 });

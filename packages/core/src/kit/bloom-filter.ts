@@ -2,7 +2,7 @@
  * Where a group with a SQL92 filter stands in the bit maps beside a ConsumeQueue (broker.md 10.4, store.md 4.4). The
  * positions are kept in `consumerFilter.json`; Apache discards the file when they are not those that it would give.
  */
-import { murmur3Words } from '../kit/murmur3.ts';
+import { murmur3Words } from './murmur3.ts';
 
 const BITS_PER_BYTE = 8;
 const PERCENT = 100;

@@ -1,11 +1,8 @@
-/**
- * Which half messages have ended: a sparse bit map over queue offsets. Three million transactions that ended between two
- * checks take some 400 KB.
- */
+/** A sparse set of queue offsets, one bit each: three million of them take some 400 KB. */
 
 const BITS_PER_PAGE = 8192;
 
-export class EndedOffsets {
+export class OffsetBits {
   readonly #pages = new Map<number, Uint8Array>();
 
   add(queueOffset: number): void {
@@ -35,7 +32,7 @@ export class EndedOffsets {
     return ((page[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
   }
 
-  /** Forgets offsets below one that everything before is done. */
+  /** Forgets whole pages below an offset. */
   forgetBelow(queueOffset: number): void {
     const first = Math.floor(queueOffset / BITS_PER_PAGE);
     for (const number of this.#pages.keys()) if (number < first) this.#pages.delete(number);

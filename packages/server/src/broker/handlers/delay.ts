@@ -1,0 +1,168 @@
+/** RECALL_MESSAGE 370, and what slaves and administrators ask of delays: 45, 60, 61, 5001 (broker.md 17.3, 24). */
+import { DEFAULT_MAP_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { encodeHost } from '@perigee/core/message/host';
+import { PERM_WRITE } from '@perigee/core/protocol/bodies/topic-config';
+import type { RequestOf } from '@perigee/core/protocol/command';
+import type { delayCommands, recallMessage } from '@perigee/core/protocol/commands/delay';
+import { refusal } from '@perigee/core/protocol/refusal';
+import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { type Answer, done, type HandlerTable, type IncomingRequest } from '@perigee/core/remoting/handler';
+import type { TimerStore } from '../../store/timer-store.ts';
+import type { BrokerParts } from '../broker-parts.ts';
+import type { DelayOffsetTable } from '../delay/delay-offset-table.ts';
+import { decodeRecallHandle, type RecallTarget } from '../delay/recall-handle.ts';
+import type { TimerMetrics } from '../delay/timer-metrics.ts';
+import type { MessagePut } from '../message-put.ts';
+
+export interface RecallSettings {
+  readonly brokerName: string;
+  readonly regionId: string;
+  readonly recallMessageEnable: boolean;
+  readonly allowRecallWhenBrokerNotWriteable: boolean;
+  readonly startAcceptSendRequestTimeStamp: number;
+  readonly brokerPermission: number;
+  readonly timerMaxDelaySec: number;
+  readonly appendTopicForTimerDeleteKey: boolean;
+}
+
+export interface DelayHandlerParts {
+  readonly broker: BrokerParts;
+  readonly settings: RecallSettings;
+  readonly put: MessagePut;
+  readonly offsets: DelayOffsetTable;
+  readonly metrics: TimerMetrics;
+  /** undefined: timerWheelEnable is off. */
+  readonly timer: TimerStore | undefined;
+}
+
+/** Tag of a message that takes another one back. */
+const RECALL_TAG = '_RECALL_TAG_';
+const RECALL_BODY = Buffer.from('0');
+
+/** Handlers of delayed messages. */
+export function delayHandlers(parts: DelayHandlerParts): HandlerTable<typeof delayCommands> {
+  const { offsets, metrics, timer } = parts;
+  return {
+    recallMessage: (header, request) => recall(parts, header, request),
+    getAllDelayOffset: () => done(offsets.encode()),
+    getTimerCheckPoint: () => (timer === undefined ? noTimer('The checkpoint is null') : done(timer.encodeProgress())),
+    getTimerMetrics: () => (timer === undefined ? noTimer('The timerMetrics is null') : done(metrics.encode())),
+    switchTimerEngine: ({ engine }) => switchEngine(timer, engine),
+  };
+}
+
+function noTimer(legacy: string): Answer {
+  return refusal({
+    slug: 'timer-wheel-disabled',
+    code: ResponseCode.SYSTEM_ERROR,
+    legacy,
+    cause: 'timerWheelEnable is false',
+    remedy: 'set timerWheelEnable=true and restart the broker',
+  });
+}
+
+function switchEngine(timer: TimerStore | undefined, engine: string | undefined): Answer {
+  const illegal = (slug: string, legacy: string, cause: string): Answer =>
+    refusal({ slug, code: ResponseCode.INVALID_PARAMETER, legacy, cause });
+  if (timer === undefined) return illegal('timer-wheel-disabled', 'broker timerWheelEnable is false', 'there is no timer to switch');
+  if (engine === undefined) return illegal('timer-engine-missing', 'param error, extFields is null', 'E_T is missing: F or R');
+  if (engine !== 'F' && engine !== 'R')
+    return illegal('timer-engine-unknown', 'param error', `E_T is "${engine.slice(0, 20)}", expected F or R`);
+  if (engine === 'R')
+    return illegal(
+      'timer-no-rocksdb',
+      'timerRocksDBEnable must be configured true when broker start',
+      'this broker keeps timers in files alone',
+    );
+  return done(undefined, 'switch timer engine success');
+}
+
+type RecallHeader = RequestOf<typeof recallMessage>;
+
+async function recall(parts: DelayHandlerParts, header: RecallHeader, request: IncomingRequest): Promise<Answer> {
+  const ext = { MSG_REGION: parts.settings.regionId };
+  const refuse = (code: number, slug: string, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Answer =>
+    refusal({ slug, code, legacy, ext, ...more });
+  const refused = mayRecall(parts, header.topic, refuse);
+  if (refused !== undefined) return refused;
+  const target = decodeRecallHandle(header.recallHandle ?? '');
+  if (target === undefined)
+    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-handle-invalid', 'recall handle is invalid', {
+      cause: 'it is not what the send of a timer message is answered',
+    });
+  const wrong = wrongTarget(parts, header.topic, target, refuse);
+  if (wrong !== undefined) return wrong;
+  const result = await parts.put.put(recallOf(parts, target, header.producerGroup, request));
+  if (result.state !== 'stored') {
+    const cause = result.state === 'refused' ? result.refusal.remark : 'cause' in result.why ? result.why.cause : result.why.kind;
+    return refuse(ResponseCode.SYSTEM_ERROR, 'recall-not-stored', 'recall failed, execute error', { cause });
+  }
+  return { code: ResponseCode.SUCCESS, ext: { ...ext, msgId: target.uniqueKey } };
+}
+
+type Refuse = (code: number, slug: string, legacy: string, more?: { cause?: string; measured?: string; remedy?: string }) => Answer;
+
+function mayRecall({ broker, settings }: DelayHandlerParts, topic: string, refuse: Refuse): Answer | undefined {
+  if (!settings.recallMessageEnable)
+    return refuse(ResponseCode.NO_PERMISSION, 'recall-disabled', 'recall failed, operation is forbidden', {
+      cause: 'recallMessageEnable is false',
+      remedy: 'set recallMessageEnable=true on the broker',
+    });
+  const notWritable = (settings.brokerPermission & PERM_WRITE) === 0 && !settings.allowRecallWhenBrokerNotWriteable;
+  if (notWritable || broker.platform.clock.wallMs() < settings.startAcceptSendRequestTimeStamp)
+    return refuse(ResponseCode.SERVICE_NOT_AVAILABLE, 'recall-not-in-service', 'recall failed, broker service not available', {
+      cause: notWritable ? 'brokerPermission has no write bit' : 'startAcceptSendRequestTimeStamp lies in the future',
+    });
+  if (broker.topics.topic(topic) !== undefined) return undefined;
+  return refuse(ResponseCode.TOPIC_NOT_EXIST, 'recall-topic-not-exist', `recall failed, the topic[${topic}] not exist`, {
+    cause: 'this broker does not have the topic',
+    remedy: 'send the recall to the broker that took the message',
+  });
+}
+
+function wrongTarget({ broker, settings }: DelayHandlerParts, topic: string, target: RecallTarget, refuse: Refuse): Answer | undefined {
+  if (target.topic !== topic)
+    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-topic-differs', 'recall failed, topic not match', {
+      measured: `the handle is of topic ${target.topic}`,
+    });
+  if (target.brokerName !== settings.brokerName)
+    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-broker-differs', 'recall failed, broker service not available', {
+      measured: `the handle is of broker ${target.brokerName}, this is ${settings.brokerName}`,
+      remedy: 'send the recall to the broker that took the message',
+    });
+  const leftMs = target.timestampMs - broker.platform.clock.wallMs();
+  if (leftMs > 0 && leftMs < settings.timerMaxDelaySec * 1000) return undefined;
+  return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-too-late', 'recall failed, timestamp invalid', {
+    measured: `the message is due in ${leftMs} ms, allowed are 1 to ${settings.timerMaxDelaySec * 1000 - 1}`,
+  });
+}
+
+/** The message that takes another one back: it goes into the same slot of the timer. */
+function recallOf(parts: DelayHandlerParts, target: RecallTarget, producerGroup: string | undefined, request: IncomingRequest) {
+  const nowMs = parts.broker.platform.clock.wallMs();
+  const { topic, uniqueKey } = target;
+  const properties = new Map([
+    ['TIMER_DEL_UNIQKEY', parts.settings.appendTopicForTimerDeleteKey ? `${topic}+${uniqueKey}` : uniqueKey],
+    ['UNIQ_KEY', uniqueKey],
+    ['TIMER_DELIVER_MS', String(target.timestampMs)],
+    ['BORN_TIMESTAMP', String(nowMs)],
+    ['TRACE_CONTEXT', ''],
+    ['TAGS', RECALL_TAG],
+  ]);
+  if (producerGroup !== undefined) properties.set('PGROUP', producerGroup);
+  sortAsJavaMap(properties, DEFAULT_MAP_BUCKETS);
+  return {
+    topic,
+    queueId: 0,
+    sysFlag: 0,
+    properties,
+    propertyBuckets: DEFAULT_MAP_BUCKETS,
+    body: RECALL_BODY,
+    flag: 0,
+    bornTimestampMs: nowMs,
+    bornHost: encodeHost(request.peer.remote),
+    reconsumeTimes: 0,
+    preparedTransactionOffset: 0,
+    waits: true,
+  };
+}
