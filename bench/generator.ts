@@ -2,15 +2,15 @@
  * The load generator, a process of its own: `node bench/generator.ts SPEC` with the spec as JSON (load-spec.ts); prints the
  * result as JSON. It speaks remoting in prebuilt frames and looks at no more of a reply than it has to.
  */
-import { connect, type Socket } from 'node:net';
-import { type Reply, requestFrame, runLane } from './dialogs.ts';
+import type { Socket } from 'node:net';
+import { DialogConnection, fail, open } from './connection.ts';
+import { runLane } from './dialogs.ts';
 import { OPAQUE_FIRST, OPAQUES, pullFrame, SendTemplate } from './frames.ts';
 import { Histogram } from './histogram.ts';
 import type { DialogSpec, LoadResult, LoadSpec, PullSpec, SendSpec } from './load-spec.ts';
 import { cpuSeconds } from './process-figures.ts';
-import { countRecords, FrameCutter, headerEnd, parseReplyHeader, QuickReply } from './reply-scan.ts';
+import { countRecords, headerEnd, parseReplyHeader, QuickReply } from './reply-scan.ts';
 
-const READ_BYTES = 256 * 1024;
 const TICK_MS = 1;
 const DURABILITY_CODES: ReadonlySet<number> = new Set([10, 11, 12]);
 /** Nothing there to pull: end of the queue, nothing matched, offset out of range. */
@@ -30,36 +30,6 @@ class Tally {
     this.refused++;
     this.lastRefusal = `code ${code}: ${remark ?? ''}`.slice(0, 600);
   }
-}
-
-function fail(error: Error): never {
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
-}
-
-/** A connection whose bytes are read into one buffer. `take` gets whole frames, `taken` is called when a read is used up. */
-function open(port: number, take: (bytes: Buffer, start: number, end: number) => void, taken: () => void): Promise<Socket> {
-  const cutter = new FrameCutter(take);
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (length: number) => {
-          cutter.feed(buffer, length);
-          taken();
-          return true;
-        },
-      },
-    });
-    socket.once('connect', () => resolve(socket));
-    // After the connect nobody hears the rejection any more: a load without its connection means nothing.
-    socket.once('error', (error) => (socket.connecting ? reject(error) : fail(error)));
-    socket.once('close', () => fail(new Error('the server closed the connection')));
-  });
 }
 
 /** A connection that keeps `window` sends under way. */
@@ -187,42 +157,6 @@ class PullConnection {
       this.#queueOffset = 0;
     } else this.#tally.refuse(header.code, header.remark);
     this.fill();
-  }
-}
-
-/** A connection on which several conversations run. */
-class DialogConnection {
-  readonly #waiting = new Map<number, (reply: Reply) => void>();
-  #socket: Socket | undefined;
-  #output: Buffer[] = [];
-  #opaque = OPAQUE_FIRST;
-
-  async open(port: number): Promise<void> {
-    this.#socket = await open(
-      port,
-      (bytes, start, end) => {
-        const header = parseReplyHeader(bytes, start);
-        const resolve = this.#waiting.get(header.opaque);
-        this.#waiting.delete(header.opaque);
-        // A conversation reads its answer later, when the chunk is overwritten.
-        const frame = Buffer.from(bytes.subarray(start, end));
-        resolve?.({ header, bytes: frame, start: 0, end: frame.length });
-      },
-      () => {},
-    );
-  }
-
-  ask = (code: number, fields: Readonly<Record<string, string | number | boolean>>, body?: Buffer): Promise<Reply> => {
-    const opaque = this.#opaque++;
-    if (this.#output.length === 0) setImmediate(() => this.#flush());
-    this.#output.push(requestFrame(code, opaque, fields, body));
-    return new Promise((resolve) => this.#waiting.set(opaque, resolve));
-  };
-
-  #flush(): void {
-    const output = this.#output;
-    this.#output = [];
-    this.#socket?.write(output.length === 1 ? output[0]! : Buffer.concat(output));
   }
 }
 

@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, unavailableReason } from '../interop/java-process.ts';
 import { timeDiskLoop } from './disk-loop.ts';
+import { measureHolds } from './hold-row.ts';
+import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
 import { type MemoryFigures, measureFullRate, measureManyQueues } from './memory.ts';
 import { APACHE_VERSION, compileFloor, killPeers, type PeerName } from './peers.ts';
 import { describeMachine, type Machine } from './process-figures.ts';
-import { loadTable, medians, memoryTable, startTable, targetTable } from './report.ts';
+import { holdTable, loadTable, medians, memoryTable, startTable, targetTable } from './report.ts';
 import { type BenchContext, runRound } from './round.ts';
 import { extraRows, loadRows } from './rows.ts';
 import { type StartFigures, timeApacheStart, timePerigeeStart } from './start-time.ts';
@@ -138,6 +140,7 @@ interface Figures {
   readonly memoryAfterRows: { readonly peer: PeerName; readonly round: number; readonly mib: number }[];
   readonly starts: StartFigures[];
   readonly memory: MemoryFigures[];
+  readonly holds: HoldFigures[];
   diskLoopPerSecond: number | undefined;
 }
 
@@ -156,6 +159,7 @@ async function measureAll(options: Options, context: BenchContext, figures: Figu
       if (memoryMib !== undefined) figures.memoryAfterRows.push({ peer, round, mib: memoryMib });
     }
   }
+  if (options.rows.has('holds')) figures.holds.push(await measureHolds(context.dir));
   if (options.rows.has('memory')) figures.memory.push(await measureFullRate(context, options.memorySeconds * 1000));
   if (options.rows.has('long')) figures.memory.push(await measureManyQueues(context, options.longSeconds * 1000));
 }
@@ -174,6 +178,7 @@ function show(figures: Figures): void {
     if (mib.length > 0) sections.push(`anonymous memory of ${peer} after its ASYNC_FLUSH rows: ${mib.join(', ')} MiB`);
   }
   if (figures.starts.length > 0) sections.push(startTable(figures.starts));
+  if (figures.holds.length > 0) sections.push(holdTable(figures.holds));
   if (figures.memory.length > 0) sections.push(memoryTable(figures.memory));
   console.log(`\n${sections.join('\n\n')}`);
 }
@@ -193,7 +198,16 @@ const context: BenchContext = {
   floorProgram,
   say: (line) => console.log(line),
 };
-const figures: Figures = { machine, peers, measurements: [], memoryAfterRows: [], starts: [], memory: [], diskLoopPerSecond: undefined };
+const figures: Figures = {
+  machine,
+  peers,
+  measurements: [],
+  memoryAfterRows: [],
+  starts: [],
+  memory: [],
+  holds: [],
+  diskLoopPerSecond: undefined,
+};
 try {
   await measureAll(options, context, figures);
 } catch (error) {

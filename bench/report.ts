@@ -1,4 +1,5 @@
 /** From measurements to tables. */
+import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
 import type { MemoryFigures } from './memory.ts';
 import type { PeerName } from './peers.ts';
@@ -9,6 +10,10 @@ import type { StartFigures } from './start-time.ts';
 const START_MS_GOAL = 500;
 const IDLE_MIB_GOAL = 100;
 const LOAD_MIB_GOAL = 300;
+/** With 10,000 pulls held. */
+const HOLD_ONE_MS_GOAL = 5;
+const HOLD_ALL_MS_GOAL = 500;
+const HOLD_SEND_MS_GOAL = 20;
 const NOTE_CHARS_MAX = 80;
 
 /** The middle of the rounds, figure by figure. */
@@ -152,4 +157,17 @@ export function memoryTable(figures: readonly MemoryFigures[]): string {
     [verdict(endMib <= LOAD_MIB_GOAL && load.refused === 0), load.note].filter((text) => text !== '').join('; '),
   ]);
   return table(['memory of Perigee after', 'msg/s', 'p99 ms', `MiB (≤ ${LOAD_MIB_GOAL})`, 'highest', ''], body, 1);
+}
+
+export function holdTable(figures: readonly HoldFigures[]): string {
+  const head = [
+    ...['held pulls', 'one woken, p50 ms', `p99 ms (≤ ${HOLD_ONE_MS_GOAL})`],
+    ...[`all woken ms (≤ ${HOLD_ALL_MS_GOAL})`, `slowest send meanwhile ms (≤ ${HOLD_SEND_MS_GOAL})`, ''],
+  ];
+  const body = figures.map(({ heldPulls, oneP50Ms, oneP99Ms, allMs, sendMaxMs }) => [
+    whole.format(heldPulls),
+    ...[oneP50Ms, oneP99Ms, allMs, sendMaxMs].map(twoPlaces),
+    verdict(oneP99Ms <= HOLD_ONE_MS_GOAL && allMs <= HOLD_ALL_MS_GOAL && sendMaxMs <= HOLD_SEND_MS_GOAL),
+  ]);
+  return table(head, body, 0);
 }

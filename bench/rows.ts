@@ -119,7 +119,7 @@ export const loadRows: readonly LoadRow[] = [
 ];
 
 /** What is measured besides the loads. */
-export const extraRows = ['start', 'cold', 'memory', 'long'] as const;
+export const extraRows = ['start', 'cold', 'holds', 'memory', 'long'] as const;
 export type ExtraRow = (typeof extraRows)[number];
 
 /** Of a SYNC_FLUSH row: this share of a write + fdatasync loop is enough when it is less than twice Apache. */

@@ -6,7 +6,7 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { MessageStore } from '../store/message-store.ts';
 import { innerBatchCheck } from './batch/inner-batch.ts';
 import { InnerBatchRefusals } from './batch/inner-batch-refusals.ts';
-import type { SendDiversion } from './handlers/send-message.ts';
+import type { SendDiversion, SendDraft } from './handlers/send-message.ts';
 import { LightDispatch, type LightSettings, MULTI_DISPATCH } from './lmq/light-dispatch.ts';
 import { LightRefusals } from './lmq/light-refusals.ts';
 import { LITE_TOPIC, liteQueueOf } from './lmq/lite-name.ts';
@@ -50,9 +50,31 @@ export class MessageKinds {
     this.place = this.light.hook;
     const byPriority = priorityDiversion((topic) => topics.topic(topic));
     this.route = (draft): Refusal | undefined => {
+      if (isDelayedTransaction(draft)) return delayedTransaction(refusals);
       const liteTopic = draft.properties.get(LITE_TOPIC);
       if (liteTopic !== undefined && liteTopic.length > 0) draft.properties.set(MULTI_DISPATCH, liteQueueOf(draft.topic, liteTopic));
       return byPriority(draft);
     };
   }
+}
+
+const TIMER_PROPERTIES = ['TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS'];
+
+/** A retry that comes back with a delay is no transaction any more (broker.md 6.1, step 13). */
+function isDelayedTransaction({ properties, reconsumeTimes }: SendDraft): boolean {
+  if (properties.get('TRAN_MSG')?.toLowerCase() !== 'true') return false;
+  const hasLevel = Number(properties.get('DELAY') ?? 0) > 0;
+  return (hasLevel && reconsumeTimes <= 0) || TIMER_PROPERTIES.some((name) => properties.has(name));
+}
+
+/**
+ * The Java client refuses this itself (5.5.0) or drops the delay (before). Apache's broker acknowledges it, delays the
+ * half message, and throws it away when it is due.
+ */
+function delayedTransaction(refusals: SendRefusals): Refusal {
+  return refusals.messageIllegal({
+    slug: 'transaction-delayed',
+    cause: 'a message is either transactional (TRAN_MSG) or delayed (DELAY, TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS)',
+    remedy: 'send the delayed message when the transaction is committed',
+  });
 }

@@ -10,6 +10,10 @@ import type { QueueArrival, StoreQueue } from '../store/store-queue.ts';
 /** Pulls held at once; more are answered "nothing new" right away. */
 export const HELD_PULLS_MAX = 200_000;
 const BUCKET_MS = 100;
+/** A turn answers woken pulls for so long; what is left waits behind the input that came meanwhile. */
+const SLICE_MS = 4;
+/** Pulls between two looks at the clock. */
+const SLICE_STEP = 16;
 
 /** A pull as it is looked at again. */
 export interface HeldPull {
@@ -158,14 +162,19 @@ export class PullHoldTable {
     for (const pull of this.#queues.get(queue)?.pulls.filter(wanted) ?? []) this.#leave(pull);
   }
 
-  /** Work of a turn's end: answers the pulls that were woken in it. */
+  /** Work of a turn's end: answers the pulls that were woken, as far as the time of one turn goes. */
   runReady(): void {
     for (const pull of this.#next.splice(0)) this.#ready.push(pull);
-    while (this.#ready.length > 0) {
-      const ready = this.#ready;
-      this.#ready = [];
-      for (const pull of ready) if (!pull.connection.closed) this.#run(pull);
+    if (this.#ready.length === 0) return;
+    const endMs = this.#clock.monotonicMs() + SLICE_MS;
+    let at = 0;
+    // What a pull wakes while it is answered stands at the end of the same list.
+    while (at < this.#ready.length && (at === 0 || at % SLICE_STEP !== 0 || this.#clock.monotonicMs() < endMs)) {
+      const pull = this.#ready[at++] as HeldPull;
+      if (!pull.connection.closed) this.#run(pull);
     }
+    this.#ready = this.#ready.slice(at);
+    if (this.#ready.length > 0) this.#scheduleTurn();
   }
 
   #expire(): void {

@@ -47,9 +47,15 @@ export class CommitLog {
     this.#clock = clock;
     this.#log = log;
     this.segments = segments;
-    this.#cache = new BlockCache((target, length, physicalOffset) =>
-      this.segments.readNow(target, 0, Math.max(0, Math.min(length, this.writtenTo - physicalOffset)), physicalOffset),
-    );
+    this.#cache = new BlockCache((target, length, physicalOffset) => this.#readBlock(target, length, physicalOffset));
+  }
+
+  /** A block of the cache. One that begins in a file that is gone has its bytes from the first file on. */
+  #readBlock(target: Buffer, length: number, physicalOffset: number): number {
+    const skipped = Math.max(0, this.minOffset - physicalOffset);
+    const wanted = Math.min(length, this.writtenTo - physicalOffset) - skipped;
+    const read = wanted <= 0 ? 0 : this.segments.readNow(target, skipped, wanted, physicalOffset + skipped);
+    return read === 0 ? 0 : skipped + read;
   }
 
   /** Physical offset of the first byte kept. */

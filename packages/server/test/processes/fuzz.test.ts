@@ -121,8 +121,13 @@ for (const role of ['broker', 'namesrv'] as const) {
     assert.ok(commands.length > 60, `${commands.length}`);
     for (const command of commands) {
       // So that the requests get as far as they can: a topic with messages and a group of the name that they carry.
-      assert.equal((await broker.send({ topic: 'FuzzTopic' })).code, 0);
-      assert.equal((await broker.request(200, {}, '{"groupName":"FuzzTopic"}')).code, 0);
+      await broker.request(215, { topic: 'FuzzTopic' });
+      const made = [await broker.send({ topic: 'FuzzTopic' }), await broker.request(200, {}, '{"groupName":"FuzzTopic"}')];
+      assert.deepEqual(
+        made.map(({ code, remark }) => `${code} ${remark}`),
+        ['0 ', '0 '],
+        command.name,
+      );
       await assertAnswered(broker, await broker.run(BadPeer.open(network, address)), command);
       await canary.sing(command.name);
     }

@@ -5,7 +5,6 @@
  */
 import { type Role, type UnsupportedCommand, unsupported } from '../command.ts';
 
-const NOT_BUILT_LITE = 'lite topics are not built yet';
 const NOT_BUILT_SLAVE = 'slaves are not built yet';
 const NOT_BUILT_CONTROLLER = 'the controller and controller-led brokers are not built yet';
 const NOT_BUILT_CONTAINER = 'the broker container is not built yet';
@@ -25,15 +24,6 @@ const RAFT_INTERNAL = 'this is an entry in the log of a JRaft controller, not a 
 
 export const unsupportedCommands: readonly UnsupportedCommand[] = [
   unsupported(200056, 'POP_ROLLBACK', 'broker', POP_IN_FILES),
-  unsupported(200070, 'POP_LITE_MESSAGE', 'broker', NOT_BUILT_LITE),
-  unsupported(200071, 'LITE_SUBSCRIPTION_CTL', 'broker', NOT_BUILT_LITE),
-  unsupported(200074, 'GET_BROKER_LITE_INFO', 'broker', NOT_BUILT_LITE),
-  unsupported(200075, 'GET_PARENT_TOPIC_INFO', 'broker', NOT_BUILT_LITE),
-  unsupported(200076, 'GET_LITE_TOPIC_INFO', 'broker', NOT_BUILT_LITE),
-  unsupported(200077, 'GET_LITE_CLIENT_INFO', 'broker', NOT_BUILT_LITE),
-  unsupported(200078, 'GET_LITE_GROUP_INFO', 'broker', NOT_BUILT_LITE),
-  unsupported(200079, 'TRIGGER_LITE_DISPATCH', 'broker', NOT_BUILT_LITE),
-  unsupported(200073, 'NOTIFY_UNSUBSCRIBE_LITE', 'client', NOT_BUILT_LITE),
   unsupported(905, 'NOTIFY_MIN_BROKER_ID_CHANGE', 'broker', NOT_BUILT_SLAVE),
   unsupported(1007, 'GET_BROKER_EPOCH_CACHE', 'broker', NOT_BUILT_CONTROLLER),
   unsupported(1008, 'NOTIFY_BROKER_ROLE_CHANGED', 'broker', NOT_BUILT_CONTROLLER),

@@ -1,4 +1,5 @@
 /** Retry and dead letters as a part of the broker: request 36, and sends to `%RETRY%` topics (broker.md 7). */
+import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { encodeHost } from '@perigee/core/message/host';
 import { encodeOffsetMsgId } from '@perigee/core/message/message-id';
 import { parseProperties } from '@perigee/core/message/properties';
@@ -147,6 +148,7 @@ function returned(record: MessageRecord, target: RetryTarget, queueId: number): 
     properties.set('ORIGIN_MESSAGE_ID', encodeOffsetMsgId(encodeHost(record.storeHost), record.physicalOffset));
   properties.set('WAIT', 'false');
   properties.set('DELAY', String(target.delayLevel));
+  sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
   return {
     topic: target.topic,
     queueId,

@@ -1,4 +1,5 @@
 /** From a transactional send to a half message and back (broker.md 16.1, store.md 16). */
+import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { parseProperties } from '@perigee/core/message/properties';
 import type { MessageRecord } from '@perigee/core/message/record-check';
 import { TRANSACTION_NOT, withTransactionType } from '@perigee/core/message/sys-flag';
@@ -40,6 +41,7 @@ export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: s
     if (uniqueKey !== undefined) properties.set('__transactionId__', uniqueKey);
     properties.set('REAL_TOPIC', draft.topic);
     properties.set('REAL_QID', String(draft.queueId));
+    sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
     draft.sysFlag = withTransactionType(draft.sysFlag, TRANSACTION_NOT);
     draft.topic = HALF_TOPIC;
     draft.queueId = HALF_QUEUE;
@@ -101,11 +103,13 @@ export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: n
 /** A half message put again at the end of the half queue, with changed properties. */
 export function repeatedHalfMessage(half: HalfMessage, bornHost: Buffer, changes: Readonly<Record<string, string>>): NewMessage {
   const { record } = half;
+  const properties = new Map([...half.properties, ...Object.entries(changes)]);
+  sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
   return {
     topic: HALF_TOPIC,
     queueId: HALF_QUEUE,
     sysFlag: record.sysFlag,
-    properties: new Map([...half.properties, ...Object.entries(changes)]),
+    properties,
     body: record.body,
     flag: record.flag,
     bornTimestampMs: record.bornTimestampMs,
@@ -123,8 +127,8 @@ export function opMessage(body: Buffer, nowMs: number, storeHost: Buffer): NewMe
     queueId: HALF_QUEUE,
     sysFlag: 0,
     properties: new Map([
-      ['TAGS', 'd'],
       ['WAIT', 'true'],
+      ['TAGS', 'd'],
     ]),
     body,
     flag: 0,

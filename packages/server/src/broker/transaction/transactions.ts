@@ -17,7 +17,7 @@ import type { Platform } from '@perigee/core/platform/ports';
 import type { StoreView } from '../../store/store-view.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
 import type { MessagePut, NotStored, Stored } from '../message-put.ts';
-import { HALF_TOPIC, OP_HALF_TOPIC, SCHEDULE_TOPIC, TIMER_TOPIC } from '../names.ts';
+import { HALF_TOPIC, OP_HALF_TOPIC } from '../names.ts';
 import { decodeStored, queuedRecord, storedRecord } from '../stored-record.ts';
 import { committedMessage, HALF_QUEUE, type HalfMessage, opMessage, readHalfMessage, repeatedHalfMessage } from './half-message.ts';
 import { type HalfState, parseOpBody, TransactionTable } from './transaction-table.ts';
@@ -117,17 +117,10 @@ export class Transactions {
     const state = this.table.stateOf(queueOffset);
     if (state === 'ended') return true;
     if (state === 'open' && physicalOffset >= this.#startedAt) return false;
-    if (!this.#wasCommitted(half)) return false;
+    if (!this.isStored(half.realTopic, half, (sysFlag) => transactionTypeOf(sysFlag) === TRANSACTION_COMMIT)) return false;
     this.#noteEnded(half, state);
     this.#end(half);
     return true;
-  }
-
-  #wasCommitted(half: HalfMessage): boolean {
-    const topics = [half.realTopic];
-    if (half.properties.has('DELAY')) topics.push(SCHEDULE_TOPIC);
-    if ([...half.properties.keys()].some((name) => name.startsWith('TIMER_'))) topics.push(TIMER_TOPIC);
-    return topics.some((topic) => this.isStored(topic, half, (sysFlag) => transactionTypeOf(sysFlag) === TRANSACTION_COMMIT));
   }
 
   /** True when the index finds this message in another topic. */

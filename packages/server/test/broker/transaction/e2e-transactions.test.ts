@@ -472,18 +472,6 @@ test('an open half message is brought to the end of the log before its file may 
   );
 });
 
-test('a delay of a transactional message counts from its commit', async () => {
-  const broker = await e2e();
-  const half = await sendHalf(broker, { key: 'k1', properties: { DELAY: '1' } });
-  await broker.cluster.clock.advance(5_000);
-  assert.deepEqual(await broker.bodies(), []);
-  await end(broker, half, COMMIT);
-  assert.match((await end(broker, half, COMMIT)).remark, /ended before/);
-  assert.deepEqual(await broker.bodies(), []);
-  await broker.cluster.clock.advance(1_200);
-  assert.deepEqual(await broker.bodies(), ['k1']);
-});
-
 test('a commit that the disk does not take leaves the transaction open', async () => {
   const broker = await e2e();
   const half = await sendHalf(broker, { key: 'k1' });
