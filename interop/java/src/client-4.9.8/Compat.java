@@ -7,6 +7,8 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.protocol.ResponseCode;
 import org.apache.rocketmq.common.protocol.body.ClusterInfo;
 import org.apache.rocketmq.common.protocol.header.QueryConsumerOffsetRequestHeader;
@@ -67,5 +69,29 @@ final class Compat {
 
     static void namespaceV2(ClientConfig client, String namespace) {
         throw new Check.Skip("namespaceV2 came after " + CLIENT);
+    }
+
+    private static Check.Skip noTimer() {
+        return new Check.Skip("times of their own came after " + CLIENT);
+    }
+
+    static void delaySec(Message message, long seconds) {
+        throw noTimer();
+    }
+
+    static void delayMs(Message message, long millis) {
+        throw noTimer();
+    }
+
+    static void deliverMs(Message message, long timeMs) {
+        throw noTimer();
+    }
+
+    static String recallHandle(SendResult result) {
+        throw noTimer();
+    }
+
+    static String recall(DefaultMQProducer producer, String topic, String handle) throws Exception {
+        throw noTimer();
     }
 }

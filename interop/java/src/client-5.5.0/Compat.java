@@ -7,6 +7,8 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.remoting.protocol.ResponseCode;
 import org.apache.rocketmq.remoting.protocol.body.ClusterInfo;
 import org.apache.rocketmq.remoting.protocol.header.QueryConsumerOffsetRequestHeader;
@@ -67,5 +69,27 @@ final class Compat {
 
     static void namespaceV2(ClientConfig client, String namespace) {
         client.setNamespaceV2(namespace);
+    }
+
+    static void delaySec(Message message, long seconds) {
+        message.setDelayTimeSec(seconds);
+    }
+
+    static void delayMs(Message message, long millis) {
+        message.setDelayTimeMs(millis);
+    }
+
+    static void deliverMs(Message message, long timeMs) {
+        message.setDeliverTimeMs(timeMs);
+    }
+
+    /** null when the message cannot be recalled. */
+    static String recallHandle(SendResult result) {
+        return result.getRecallHandle();
+    }
+
+    /** Takes a message back; answers its id. */
+    static String recall(DefaultMQProducer producer, String topic, String handle) throws Exception {
+        return producer.recallMessage(topic, handle);
     }
 }

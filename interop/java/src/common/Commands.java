@@ -14,8 +14,11 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -31,13 +34,16 @@ final class Commands {
     private static final long HOUR_MS = 3_600_000;
     private static final int MAX_FOUND = 64;
     private static final int QUERY_NOT_FOUND = 22;
+    /** Ends of transactions are one-way: nobody says when they have left. */
+    private static final long ENDS_LEAVE_MS = 300;
 
     private Commands() {
     }
 
     /** True when the name is a command; prints its lines and a closing line with "command". */
     static boolean has(String name) {
-        return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold", "sendBatch", "sendWith", "readLight")
+        return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold", "sendBatch", "sendWith", "readLight", "transact",
+            "watch")
             .contains(name);
     }
 
@@ -54,6 +60,8 @@ final class Commands {
             case "sendBatch" -> sendBatch(env, args, out);
             case "sendWith" -> sendWith(env, args, out);
             case "readLight" -> readLight(env, args, out);
+            case "transact" -> transact(env, args, out);
+            case "watch" -> watch(env, args, out);
             default -> throw new IllegalArgumentException(args[0]);
         };
     }
@@ -263,6 +271,75 @@ final class Commands {
             continue;
         }
         out.println(Json.line().put("command", "hold").put("ok", true));
+        return true;
+    }
+
+    /**
+     * transact TOPIC GROUP N: N transactions whose outcome is not known until standard input ends; then those with an even
+     * number are committed and the others rolled back as they are asked about. Ends when all were.
+     */
+    private static boolean transact(Env env, String[] args, PrintStream out) throws Exception {
+        int count = Integer.parseInt(args[3]);
+        boolean[] decided = {false};
+        Set<String> ended = new HashSet<>();
+        TransactionMQProducer producer = env.configured(new TransactionMQProducer(args[2]));
+        producer.setSendMsgTimeout(10_000);
+        producer.setTransactionListener(new TransactionListener() {
+            @Override
+            public LocalTransactionState executeLocalTransaction(Message message, Object argument) {
+                return LocalTransactionState.UNKNOW;
+            }
+
+            @Override
+            public synchronized LocalTransactionState checkLocalTransaction(MessageExt message) {
+                if (!decided[0]) {
+                    return LocalTransactionState.UNKNOW;
+                }
+                ended.add(message.getKeys());
+                boolean commits = Integer.parseInt(message.getKeys()) % 2 == 0;
+                return commits ? LocalTransactionState.COMMIT_MESSAGE : LocalTransactionState.ROLLBACK_MESSAGE;
+            }
+        });
+        producer.start();
+        for (int i = 0; i < count; i++) {
+            Message message = Env.message(args[1], "tx-" + i);
+            message.setKeys(String.valueOf(i));
+            SendResult result = producer.sendMessageInTransaction(message, null);
+            out.println(Json.line().put("body", "tx-" + i).put("msgId", result.getMsgId()).put("queueOffset", result.getQueueOffset()));
+            out.flush();
+        }
+        while (System.in.read() >= 0) {
+            continue;
+        }
+        decided[0] = true;
+        Check.until("all " + count + " were asked about", () -> ended.size() >= count);
+        Thread.sleep(ENDS_LEAVE_MS);
+        producer.shutdown();
+        out.println(Json.line().put("command", "transact").put("ok", true).put("sent", count));
+        return true;
+    }
+
+    /** watch TOPIC GROUP [INSTANCE]: a line for each message delivered, until standard input ends. */
+    private static boolean watch(Env env, String[] args, PrintStream out) throws Exception {
+        DefaultMQPushConsumer consumer = env.push(args[2], args[1], "*");
+        if (args.length > 3) {
+            consumer.setInstanceName(args[3]);
+        }
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            synchronized (out) {
+                for (MessageExt message : messages) {
+                    out.println(describe(message).put("body", Env.body(message)));
+                }
+                out.flush();
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        while (System.in.read() >= 0) {
+            continue;
+        }
+        consumer.shutdown();
+        out.println(Json.line().put("command", "watch").put("ok", true));
         return true;
     }
 }

@@ -126,6 +126,16 @@ export class HeaderFieldError extends Error {
 }
 
 const DECIMAL = /^[+-]?\d{1,19}$/;
+const LONG_DIGITS_MAX = 19;
+const LONG_MIN = -(2n ** 63n);
+const LONG_MAX = 2n ** 63n - 1n;
+
+/** Whether a decimal text fits into a 64-bit integer; a double cannot tell its bounds from what lies behind them. */
+function isLong(value: string): boolean {
+  if (value.length < LONG_DIGITS_MAX) return true;
+  const n = BigInt(value.startsWith('+') ? value.slice(1) : value);
+  return n >= LONG_MIN && n <= LONG_MAX;
+}
 
 function readField(commandName: string, key: string, declared: Field, value: string): string | number | boolean {
   switch (declared.type) {
@@ -134,7 +144,7 @@ function readField(commandName: string, key: string, declared: Field, value: str
     case 'boolean':
       return value.length === 4 && value.toLowerCase() === 'true';
     default: {
-      const n = DECIMAL.test(value) ? Number(value) : Number.NaN;
+      const n = DECIMAL.test(value) && isLong(value) ? Number(value) : Number.NaN;
       if (Number.isNaN(n) || (declared.type === 'int' && (n > 2147483647 || n < -2147483648)))
         throw new HeaderFieldError(commandName, key, value, declared.type === 'int' ? 'a 32-bit integer' : 'a 64-bit integer');
       return n;

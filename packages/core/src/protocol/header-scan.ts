@@ -6,10 +6,11 @@
  * Whatever else `header-json.ts` tolerates makes it answer false; the caller then decodes the tolerant way, encodes the
  * result strictly and scans that.
  */
-import type { Field, Fields } from './command.ts';
+import { type Field, type Fields, HeaderFieldError, readHeader } from './command.ts';
 import { LANGUAGES } from './frame.ts';
 
 const QUOTE = 0x22;
+const PLUS = 0x2b;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const COLON = 0x3a;
@@ -135,6 +136,12 @@ export class RequestView {
     return start < 0 ? missing : parseDecimal(this.bytes, start, this.ends[slot] as number);
   }
 
+  /** As `integer`, and NaN beyond 32 bits. */
+  int32(slot: number, missing: number): number {
+    const value = this.integer(slot, missing);
+    return value > 2147483647 || value < -2147483648 ? Number.NaN : value;
+  }
+
   /** True only for "true" in any case. */
   boolean(slot: number): boolean {
     const start = this.starts[slot] as number;
@@ -163,11 +170,11 @@ export function unescapeJson(text: string): string {
   return JSON.parse(`"${strict}"`) as string;
 }
 
-/** Digits with an optional minus, at most 19; NaN for anything else. */
+/** Digits with an optional sign, at most 19; NaN for anything else. */
 export function parseDecimal(bytes: Buffer, start: number, end: number): number {
   let i = start;
   const negative = bytes[i] === MINUS;
-  if (negative) i++;
+  if (negative || bytes[i] === PLUS) i++;
   if (i === end || end - i > 19) return Number.NaN;
   let value = 0;
   for (; i < end; i++) {
@@ -175,7 +182,23 @@ export function parseDecimal(bytes: Buffer, start: number, end: number): number 
     if (digit < 0 || digit > 9) return Number.NaN;
     value = value * 10 + digit;
   }
+  // A double cannot tell the bounds of 64 bits from what lies behind them.
+  if (value >= 2 ** 63 && BigInt(bytes.toString('latin1', end - 19, end)) > 2n ** 63n - (negative ? 0n : 1n)) return Number.NaN;
   return negative ? -value : value;
+}
+
+/** The first field that is missing though required, or not what it is declared as; undefined when all are well. */
+export function fieldProblem(view: RequestView, { name, request }: { name: string; request: Fields }): HeaderFieldError | undefined {
+  const ext: Record<string, string | undefined> = {};
+  let slot = 0;
+  for (const key in request) ext[(request[key] as Field).wire ?? key] = view.text(slot++);
+  try {
+    readHeader(name, request, ext);
+    return undefined;
+  } catch (error) {
+    if (error instanceof HeaderFieldError) return error;
+    throw error;
+  }
 }
 
 /** Hot declarations by request code. */
@@ -267,7 +290,7 @@ function scanTopLevelValue(
 /** A 32-bit integer as JSON writes it, without leading zeros; NaN for anything else. */
 function strictInt32(bytes: Buffer, start: number, end: number): number {
   const value = parseDecimal(bytes, start, end);
-  if (value > 2147483647 || value < -2147483648) return Number.NaN;
+  if (value > 2147483647 || value < -2147483648 || bytes[start] === PLUS) return Number.NaN;
   const digits = bytes[start] === MINUS ? start + 1 : start;
   return bytes[digits] === 0x30 && (end - digits > 1 || digits > start) ? Number.NaN : value;
 }

@@ -14,7 +14,7 @@ import {
   type UnsupportedCommand,
   writeHeader,
 } from '../protocol/command.ts';
-import { refusal } from '../protocol/refusal.ts';
+import { type Refusal, refusal } from '../protocol/refusal.ts';
 import { ResponseCode } from '../protocol/response-code.ts';
 
 /** What is answered to a request. */
@@ -83,6 +83,9 @@ export type Outcome = Answer | undefined | Promise<Answer | undefined>;
 export type Handler<H> = (header: H, request: IncomingRequest) => Outcome;
 export type RawHandler = (request: IncomingRequest) => Outcome;
 
+/** Characters of a wrong value that a refusal repeats. */
+const VALUE_SHOWN_MAX = 80;
+
 export type CommandSet = Readonly<Record<string, Command | UnsupportedCommand>>;
 
 /** One handler per declared command of the set; unsupported ones have none. */
@@ -97,6 +100,22 @@ export function notSupported(code: number, why?: string): Answer {
     code: ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
     legacy: ` request type ${code} not supported`,
     ...(why === undefined ? {} : { cause: why }),
+  });
+}
+
+/**
+ * The refusal for a header field that is missing or not what it is declared as. Apache answers an exception's text:
+ * for a number the one below, for a missing field that of a NullPointerException, which nobody looks for.
+ */
+export function headerRefusal(error: HeaderFieldError, ext?: Readonly<Record<string, string>>): Refusal {
+  const { value } = error;
+  return refusal({
+    slug: 'header-field',
+    code: ResponseCode.SYSTEM_ERROR,
+    legacy: value === undefined ? error.message : `java.lang.NumberFormatException: For input string: "${value.slice(0, VALUE_SHOWN_MAX)}"`,
+    ...(value === undefined ? {} : { cause: error.message }),
+    remedy: 'send every field as the request code declares it',
+    ...(ext === undefined ? {} : { ext }),
   });
 }
 
@@ -115,7 +134,7 @@ export function bindHandlers<C extends CommandSet>(commands: C, table: HandlerTa
         header = readHeader(declared.name, declared.request, request.ext);
       } catch (error) {
         if (!(error instanceof HeaderFieldError)) throw error;
-        return refusal({ slug: 'header-field', code: ResponseCode.SYSTEM_ERROR, legacy: error.message });
+        return headerRefusal(error);
       }
       return handler(header, request);
     });

@@ -10,6 +10,7 @@ import { lockCommands } from '@perigee/core/protocol/commands/lock';
 import { offsetCommands } from '@perigee/core/protocol/commands/offset';
 import { positionCommands } from '@perigee/core/protocol/commands/position';
 import { popCommands } from '@perigee/core/protocol/commands/pop';
+import { liteCommands } from '@perigee/core/protocol/commands/lite';
 import { litePullMessage, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { queryCommands } from '@perigee/core/protocol/commands/query';
 import { relayCommands } from '@perigee/core/protocol/commands/relay';
@@ -17,7 +18,7 @@ import { replyCommands } from '@perigee/core/protocol/commands/reply';
 import { retryCommands } from '@perigee/core/protocol/commands/retry';
 import { sendBatchMessage, sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { statsCommands } from '@perigee/core/protocol/commands/stats';
-import { topicCommands } from '@perigee/core/protocol/commands/topic';
+import { staticTopicCommands, topicCommands } from '@perigee/core/protocol/commands/topic';
 import { transactionCommands } from '@perigee/core/protocol/commands/transaction';
 import { unsupportedBy } from '@perigee/core/protocol/commands/unsupported';
 import type { HandlerTable } from '@perigee/core/remoting/handler';
@@ -56,7 +57,9 @@ export const brokerCommands = {
   ...popCommands,
   ...replyCommands,
   ...retryCommands,
+  ...staticTopicCommands,
   ...transactionCommands,
+  ...liteCommands,
   sendMessage,
   sendMessageV2,
   sendBatchMessage,

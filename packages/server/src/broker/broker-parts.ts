@@ -12,6 +12,8 @@ import type { ConsumerTable, ConsumerTableConfig } from './consumer-table.ts';
 import type { LockTable } from './lock-table.ts';
 import type { ProducerTable, ProducerTableConfig } from './producer-table.ts';
 import type { RegistrationSettings } from './registration-loop.ts';
+import type { LogicalOffsets } from './static-topic/logical-offsets.ts';
+import type { QueueMappingTable } from './static-topic/queue-mapping-table.ts';
 import type { GroupSettings, SubscriptionGroupTable } from './subscription-group-table.ts';
 import type { TopicSettings, TopicTable } from './topic-table.ts';
 
@@ -91,6 +93,8 @@ export interface BrokerParts {
   readonly bootTimestampMs: number;
   /** `flushedTo`: everything of the CommitLog below this physical offset is on the device. */
   readonly commitLog: Pick<CommitLog, 'flushedTo' | 'counters'>;
+  /** Absent: no topic is static. */
+  readonly staticTopics?: { readonly mappings: QueueMappingTable; readonly offsets: LogicalOffsets } | undefined;
   /** Absent: nothing is delayed here. */
   readonly delays?: DelayFigures | undefined;
 }

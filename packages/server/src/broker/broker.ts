@@ -35,6 +35,7 @@ import { DelayService } from './delay/delay-service.ts';
 import { PullMessageHandler } from './handlers/pull-message.ts';
 import { SendMessageHandler } from './handlers/send-message.ts';
 import { HousekeepingLoop } from './housekeeping-loop.ts';
+import { LiteService } from './lite/lite-service.ts';
 import { LockTable } from './lock-table.ts';
 import { MessageKinds } from './message-kinds.ts';
 import { MessagePut } from './message-put.ts';
@@ -48,6 +49,7 @@ import { ReplyService } from './reply/reply-service.ts';
 import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
+import { StaticTopicService } from './static-topic/static-topic-service.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { SyncedFile } from './synced-file.ts';
 import { TopicTable } from './topic-table.ts';
@@ -83,6 +85,7 @@ export class Broker {
   readonly #pop: PopService;
   readonly #retry: RetryService;
   readonly #transactions: TransactionService;
+  readonly #statics: StaticTopicService;
   readonly #services: readonly BrokerService[];
   readonly #send: SendMessageHandler;
   readonly #pull: PullMessageHandler;
@@ -122,6 +125,14 @@ export class Broker {
       configFile: (name) => this.#configFile(name),
       place: this.#kinds.place,
     });
+    this.#statics = new StaticTopicService(platform, {
+      settings: config,
+      file: this.#configFile('topicQueueMapping.json'),
+      topics,
+      offsets,
+      store: this.store.queries,
+      link: this.#link,
+    });
     this.parts = {
       platform,
       settings: config,
@@ -139,6 +150,7 @@ export class Broker {
       bootTimestampMs: platform.clock.wallMs(),
       commitLog: this.store.commitLog,
       delays: this.#delays,
+      staticTopics: this.#statics,
     };
     this.put = new MessagePut({
       append: this.store.append,
@@ -157,7 +169,9 @@ export class Broker {
     });
     this.#retry = new RetryService({ broker: this.parts, put: this.put, settings: config });
     const reply = new ReplyService({ broker: this.parts, put: this.put, storeHost, settings: config });
+    const lite = new LiteService(platform, { broker: this.parts, settings: config, store: this.store, link: this.#link });
     this.#pop = new PopService(platform, {
+      lite: lite.acks,
       broker: this.parts,
       settings: config,
       store: this.store,
@@ -167,11 +181,11 @@ export class Broker {
       configFile: (name) => this.#configFile(name),
       scheduleTurn: () => turn.schedule(),
     });
-    this.#services = [reply, this.#retry, this.#pop, this.#transactions, this.#delays];
+    this.#services = [this.#statics, reply, this.#retry, this.#pop, this.#transactions, this.#delays, lite];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.store.append.attachTopics(topics);
-    this.#registration = new RegistrationLoop(platform, config, { topics, link: this.#link });
+    this.#registration = new RegistrationLoop(platform, config, { topics, mappings: this.#statics.mappings, link: this.#link });
     this.#housekeeping = new HousekeepingLoop(platform, this.parts);
     this.#send = this.#sendHandler(storeHost, options.zoneOffsetMinutes ?? 0);
     this.#pull = this.#pullHandler();
@@ -218,6 +232,7 @@ export class Broker {
           topicSysFlag: !request.unitMode ? 0 : request.topic.startsWith(RETRY_PREFIX) ? TOPIC_FLAG_UNIT_SUB : TOPIC_FLAG_UNIT,
         }),
       queue: (topic, queueId) => this.store.queue(topic, queueId),
+      mapping: (topic) => this.#statics.mappings.mapping(topic),
       random: (bound) => platform.random.below(bound),
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
@@ -251,6 +266,7 @@ export class Broker {
       isReadForbidden: (group, topic) => groups.isReadForbidden(group, topic),
       consumers,
       offsets,
+      logical: this.#statics.pulls,
       queue: (topic, queueId) => this.store.queueIfExists(topic, queueId),
       queueToHold: (topic, queueId) => this.store.queue(topic, queueId),
       counted: (group, topic, _queueId, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
@@ -264,6 +280,11 @@ export class Broker {
     offsets.onReset((group, topic, queueId) => {
       const queue = this.store.queueIfExists(topic, queueId);
       if (queue !== undefined) this.holds.wakeWhere(queue, (held) => this.#pull.isHeldBy(held, group));
+    });
+    // A pull that waits in a logical queue looks where that is now.
+    this.#statics.onMoved((topic, queueId) => {
+      const queue = this.store.queueIfExists(topic, queueId);
+      if (queue !== undefined) this.holds.wakeWhere(queue, () => true);
     });
     topics.onChange(() => this.#send.topicsChanged());
     topics.onRemove(() => this.#send.topicsChanged());

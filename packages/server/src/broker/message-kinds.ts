@@ -9,7 +9,7 @@ import { InnerBatchRefusals } from './batch/inner-batch-refusals.ts';
 import type { SendDiversion, SendDraft } from './handlers/send-message.ts';
 import { LightDispatch, type LightSettings, MULTI_DISPATCH } from './lmq/light-dispatch.ts';
 import { LightRefusals } from './lmq/light-refusals.ts';
-import { LITE_TOPIC, liteQueueOf } from './lmq/lite-name.ts';
+import { LITE_TOPIC, liteQueueOf } from './lite/lite-name.ts';
 import type { PutHook } from './message-put.ts';
 import { priorityDiversion } from './priority/priority-queue.ts';
 import { type SendRefusalSettings, SendRefusals } from './send-refusals.ts';

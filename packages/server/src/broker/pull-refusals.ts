@@ -28,15 +28,6 @@ export class PullRefusals {
     return refusal({ slug, code: ResponseCode.NO_PERMISSION, legacy, remedy, ext: { forbiddenType } });
   }
 
-  header(): Refusal {
-    return refusal({
-      slug: 'header-field',
-      code: ResponseCode.SYSTEM_ERROR,
-      legacy: 'PULL_MESSAGE: a required header field is missing or not a number',
-      remedy: 'send consumerGroup, topic, queueId, queueOffset and maxMsgNums',
-    });
-  }
-
   brokerNotReadable(): Refusal {
     return this.#forbidden(
       FORBIDDEN_BROKER,

@@ -14,6 +14,7 @@ const GROUP_SYS_FLAG = Buffer.from('","groupSysFlag":"');
 const NEXT_BEGIN_OFFSET = Buffer.from('","nextBeginOffset":"');
 const MAX_OFFSET = Buffer.from('","maxOffset":"');
 const MIN_OFFSET = Buffer.from('","minOffset":"');
+const OFFSET_DELTA = Buffer.from('","offsetDelta":"');
 const TOPIC_SYS_FLAG = Buffer.from('","topicSysFlag":"');
 const OPAQUE = Buffer.from('"},"flag":1,"language":"OTHER","opaque":');
 const REMARK = Buffer.from(',"remark":"');
@@ -27,6 +28,8 @@ export interface PullAnswer {
   readonly suggestWhichBrokerId: number;
   readonly topicSysFlag: number;
   readonly groupSysFlag: number;
+  /** Of a logical queue: its bounds instead of those of the physical queue, and what records lack. */
+  readonly logical?: { readonly minOffset: number; readonly maxOffset: number; readonly offsetDelta: number } | undefined;
 }
 
 function put(target: Buffer, at: number, source: Buffer): number {
@@ -61,9 +64,13 @@ export function answerPull(
   at = put(target, at, NEXT_BEGIN_OFFSET);
   at = writeDecimal(target, at, answer.nextBeginOffset);
   at = put(target, at, MAX_OFFSET);
-  at = writeDecimal(target, at, result.maxOffset);
+  at = writeDecimal(target, at, answer.logical?.maxOffset ?? result.maxOffset);
   at = put(target, at, MIN_OFFSET);
-  at = writeDecimal(target, at, result.minOffset);
+  at = writeDecimal(target, at, answer.logical?.minOffset ?? result.minOffset);
+  if (answer.logical !== undefined) {
+    at = put(target, at, OFFSET_DELTA);
+    at = writeDecimal(target, at, answer.logical.offsetDelta);
+  }
   at = put(target, at, TOPIC_SYS_FLAG);
   at = writeDecimal(target, at, answer.topicSysFlag);
   at = put(target, at, OPAQUE);

@@ -5,10 +5,13 @@ import { DATA_VERSION_ZERO } from '@perigee/core/protocol/bodies/data-version';
 import { decodeKvTable } from '@perigee/core/protocol/bodies/kv-table';
 import { encodeRegisterBrokerBody } from '@perigee/core/protocol/bodies/register-broker';
 import { PERM_READ, PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import type { TopicQueueMappingInfo } from '@perigee/core/protocol/bodies/topic-queue-mapping';
 import { RequestCode } from '@perigee/core/protocol/request-code';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { OutgoingRequest, PeerAnswer } from '@perigee/core/remoting/handler';
 import { namesrvAddresses } from '../config/broker-config.ts';
+import { mappingInfoOf } from './static-topic/queue-mapping.ts';
+import type { QueueMappingTable } from './static-topic/queue-mapping-table.ts';
 import type { TopicTable } from './topic-table.ts';
 
 /** How the broker reaches its NameServers (core's RemotingClient). */
@@ -63,6 +66,7 @@ export class RegistrationLoop {
   readonly #log: Log;
   readonly #settings: RegistrationSettings;
   readonly #topics: TopicTable;
+  readonly #mappings: QueueMappingTable | undefined;
   readonly #link: NameServerLink;
   readonly #targets = new Map<string, Target>();
   #ports: RegistrationPorts | undefined;
@@ -71,12 +75,13 @@ export class RegistrationLoop {
   constructor(
     platform: { readonly clock: Clock; readonly log: Log },
     settings: RegistrationSettings,
-    parts: { readonly topics: TopicTable; readonly link: NameServerLink },
+    parts: { readonly topics: TopicTable; readonly mappings?: QueueMappingTable; readonly link: NameServerLink },
   ) {
     this.#clock = platform.clock;
     this.#log = platform.log;
     this.#settings = settings;
     this.#topics = parts.topics;
+    this.#mappings = parts.mappings;
     this.#link = parts.link;
     this.#topics.onChange((topic) => this.#topicChanged(topic.topicName));
     this.#topics.onRemove(() => this.registerAll());
@@ -190,14 +195,19 @@ export class RegistrationLoop {
     const mask = this.#settings.brokerPermission;
     const isRestricted = (mask & (PERM_READ | PERM_WRITE)) !== (PERM_READ | PERM_WRITE);
     const topicConfigTable = new Map<string, TopicConfig>();
-    for (const topic of topics) topicConfigTable.set(topic.topicName, isRestricted ? { ...plain(topic), perm: topic.perm & mask } : topic);
+    const topicQueueMappingInfoMap = new Map<string, TopicQueueMappingInfo>();
+    for (const topic of topics) {
+      topicConfigTable.set(topic.topicName, isRestricted ? { ...plain(topic), perm: topic.perm & mask } : topic);
+      const mapping = this.#mappings?.mapping(topic.topicName);
+      if (mapping !== undefined) topicQueueMappingInfoMap.set(topic.topicName, mappingInfoOf(mapping));
+    }
     const body = encodeRegisterBrokerBody({
       filterServerList: [],
       topics: {
         dataVersion: this.#topics.dataVersion,
-        mappingDataVersion: DATA_VERSION_ZERO,
+        mappingDataVersion: this.#mappings?.dataVersion ?? DATA_VERSION_ZERO,
         topicConfigTable,
-        topicQueueMappingInfoMap: new Map(),
+        topicQueueMappingInfoMap,
       },
     });
     return {

@@ -4,6 +4,7 @@
  */
 import { writeInt32 } from '@perigee/core/kit/bytes';
 import { encodeOffsetMsgId, writeOffsetMsgId } from '@perigee/core/message/message-id';
+import type { LogicQueueMappingItem } from '@perigee/core/protocol/bodies/topic-queue-mapping';
 import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
@@ -18,6 +19,8 @@ import {
   SLAVE_NOT_AVAILABLE,
 } from '../store/append-ring.ts';
 import type { NotWritable } from '../store/message-store.ts';
+import type { SendPlace } from './static-topic/logical-sends.ts';
+import { looseLogicalOffset } from './static-topic/queue-mapping.ts';
 
 const CODES: Readonly<Record<number, number>> = {
   [FLUSH_DISK_TIMEOUT]: ResponseCode.FLUSH_DISK_TIMEOUT,
@@ -58,6 +61,8 @@ export interface BatchReply {
   readonly count: number;
   /** UNIQ_KEY of the batch itself (5.x clients), answered as its transactionId. */
   readonly uniqueKey: string | undefined;
+  /** The logical queue that it went to. */
+  readonly place: SendPlace | undefined;
 }
 
 /** Who sent a message that was changed before it was stored: the answer names the queue that the client asked for. */
@@ -66,6 +71,8 @@ export interface DivertedReply {
   readonly queueId: number;
   readonly transactionId: string | undefined;
   readonly recallHandle: string | undefined;
+  /** The part of a logical queue that it went to: the answer has the logical offset. */
+  readonly item?: LogicQueueMappingItem | undefined;
   /** UNIQ_KEY of an inner batch. */
   readonly batchUniqueKey?: string | undefined;
 }
@@ -160,20 +167,21 @@ export class SendReply implements AppendSink {
   }
 
   #answerDiverted(ring: AppendRing, slot: number, status: PutStatus, reply: DivertedReply): void {
-    const { connection, queueId, transactionId, recallHandle, batchUniqueKey } = reply;
+    const { connection, queueId, transactionId, recallHandle, batchUniqueKey, item } = reply;
     if (connection.closed) return;
     const opaque = ring.opaque[slot] as number;
     if (status === PUT_FAILED) {
       connection.answer(opaque, this.notStored());
       return;
     }
+    const queueOffset = ring.queueOffset[slot] as number;
     connection.answer(opaque, {
       code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
       ext: {
         ...this.#ext,
         msgId: encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[slot] as number),
         queueId: String(queueId),
-        queueOffset: String(ring.queueOffset[slot] as number),
+        queueOffset: String(item === undefined ? queueOffset : looseLogicalOffset(item, queueOffset)),
         ...(transactionId === undefined ? {} : { transactionId }),
         ...(recallHandle === undefined ? {} : { recallHandle }),
         ...(batchUniqueKey === undefined ? {} : { batchUniqId: batchUniqueKey }),
@@ -182,7 +190,7 @@ export class SendReply implements AppendSink {
   }
 
   #answerBatch(ring: AppendRing, slot: number, status: PutStatus, batch: BatchReply): void {
-    const { connection, count } = batch;
+    const { connection, count, place } = batch;
     if (connection.closed) return;
     const opaque = ring.opaque[slot] as number;
     if (status === PUT_FAILED) {
@@ -193,13 +201,14 @@ export class SendReply implements AppendSink {
     const ids: string[] = [];
     for (let back = count - 1; back >= 0; back--)
       ids.push(encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[(slot - back) & ring.mask] as number));
+    const first = (ring.queueOffset[slot] as number) - count + 1;
     connection.answer(opaque, {
       code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
       ext: {
         ...this.#ext,
         msgId: ids.join(','),
-        queueId: String(ring.queue[slot]!.queueId),
-        queueOffset: String((ring.queueOffset[slot] as number) - count + 1),
+        queueId: String(place?.queueId ?? ring.queue[slot]!.queueId),
+        queueOffset: String(place === undefined ? first : looseLogicalOffset(place.item, first)),
         ...(batch.uniqueKey === undefined ? {} : { transactionId: batch.uniqueKey }),
       },
     });

@@ -82,6 +82,11 @@ export class SubscriptionGroupTable {
     return this.#settings.enableLmq === true && name.startsWith(LIGHT_QUEUE_PREFIX) ? newSubscriptionGroup(name) : undefined;
   }
 
+  /** Names of the groups that are kept. */
+  names(): IterableIterator<string> {
+    return this.#groups.keys();
+  }
+
   get size(): number {
     return this.#groups.size;
   }

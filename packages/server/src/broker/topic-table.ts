@@ -234,12 +234,15 @@ export class TopicTable {
     this.#writtenListeners.push(listener);
   }
 
-  /** UPDATE_AND_CREATE_TOPIC: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. */
-  update(config: TopicConfig): Refusal | undefined {
+  /**
+   * UPDATE_AND_CREATE_TOPIC: `config.attributes` holds signed keys. Answers a refusal, or undefined when done. With `always`
+   * also settings that are equal make a new version, because something else of the topic changed.
+   */
+  update(config: TopicConfig, { always = false }: { readonly always?: boolean } = {}): Refusal | undefined {
     const prepared = this.#prepare(config);
     if ('slug' in prepared) return prepared;
     const known = this.#topics.get(config.topicName);
-    if (known === undefined || !sameConfig(known, prepared)) this.#store(prepared);
+    if (always || known === undefined || !sameConfig(known, prepared)) this.#store(prepared);
     return undefined;
   }
 

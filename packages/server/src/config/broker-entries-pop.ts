@@ -4,7 +4,8 @@ import { bool, inert, int, LIVE, long, START } from './config-entry.ts';
 const BUFFER = inert('check points go to the store at once; keeping them in memory first (enablePopBufferMerge) is not built');
 const ROCKSDB = inert('check points are kept in topics, never in RocksDB');
 const LOG = inert('the log tells what went wrong; what went right is counted');
-const LITE = inert('lite topics are not built yet');
+const LITE_LAG = inert('how far lite groups are behind is counted when it is asked for');
+const LITE_EVENTS = inert('lite clients are always told which lite topics have messages');
 const MS = { unit: 'ms' };
 
 export const popEntries = [
@@ -71,19 +72,19 @@ export const popEntries = [
 ] as const;
 
 export const liteEntries = [
-  bool('enableLiteEventMode', true, LITE, 'Tell clients which lite topics have messages.'),
-  bool('enableLitePopLog', false, LITE, 'Log pops of lite topics.'),
-  long('liteEventCheckInterval', 10000, LITE, 'How often silent clients are looked for.', MS),
-  long('liteTtlCheckInterval', 120000, LITE, 'How often lite topics expire.', MS),
-  long('minLiteTTl', 900000, LITE, 'Shortest life of a lite topic.', MS),
-  long('liteSubscriptionCheckInterval', 120000, LITE, 'How often subscriptions are checked.', MS),
-  long('liteSubscriptionCheckTimeoutMills', 180000, LITE, 'When one expires.', MS),
-  int('maxLiteSubscriptionCount', 100000, LITE, 'Most subscriptions.'),
-  int('maxClientEventCount', 100, LITE, 'Events kept per client.'),
-  long('liteEventFullDispatchDelayTime', 10000, LITE, 'Pause after a client was full.', MS),
-  long('liteEventFullDispatchDelayTimeForWildcardGroup', 10000, LITE, 'The same for wildcard groups.', MS),
-  bool('liteLagLatencyCollectEnable', false, LITE, 'Measure latency of lite topics.'),
-  bool('liteLagLatencyMetricsEnable', false, LITE, 'Export it.'),
-  bool('liteLagCountMetricsEnable', false, LITE, 'Export lag of lite topics.'),
-  int('liteLagLatencyTopK', 50, LITE, 'Topics exported.'),
+  bool('enableLiteEventMode', true, LITE_EVENTS, 'Tell clients which lite topics have messages.'),
+  bool('enableLitePopLog', false, inert('requests are not logged one by one'), 'Log pops of lite topics.'),
+  long('liteEventCheckInterval', 10000, START, 'How often silent clients are looked for.', MS),
+  long('liteTtlCheckInterval', 120000, START, 'How often lite topics expire.', MS),
+  long('minLiteTTl', 900000, START, 'Shortest life of a lite topic.', MS),
+  long('liteSubscriptionCheckInterval', 120000, START, 'How often subscriptions are checked.', MS),
+  long('liteSubscriptionCheckTimeoutMills', 180000, LIVE, 'When one expires.', MS),
+  int('maxLiteSubscriptionCount', 100000, LIVE, 'Most subscriptions.'),
+  int('maxClientEventCount', 100, LIVE, 'Events kept per client.'),
+  long('liteEventFullDispatchDelayTime', 10000, LIVE, 'Pause after a client was full.', MS),
+  long('liteEventFullDispatchDelayTimeForWildcardGroup', 10000, LIVE, 'The same for wildcard groups.', MS),
+  bool('liteLagLatencyCollectEnable', false, LITE_LAG, 'Measure latency of lite topics.'),
+  bool('liteLagLatencyMetricsEnable', false, LITE_LAG, 'Export it.'),
+  bool('liteLagCountMetricsEnable', false, LITE_LAG, 'Export lag of lite topics.'),
+  int('liteLagLatencyTopK', 50, LITE_LAG, 'Topics exported.'),
 ] as const;

@@ -21,7 +21,7 @@ import type { LogSource } from './replica-acks.ts';
 import { OpenFiles, SegmentFiles } from './segment-files.ts';
 import { StoreLock } from './store-lock.ts';
 import { StoreQueries } from './store-queries.ts';
-import { StoreQueue } from './store-queue.ts';
+import { type QueueArrival, StoreQueue } from './store-queue.ts';
 
 /** How often appended bytes go to the device when nobody waits for it (DESIGN 5; also flushIntervalCommitLog). */
 const CHECKPOINT_PERIOD_MS = 1_000;
@@ -248,6 +248,9 @@ export class MessageStore implements LogSource {
 
   readonly #ranges: KeyRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
 
+  /** Hears of every message that comes into a light queue. */
+  lightArrival: QueueArrival | undefined = undefined;
+
   readonly #dispatch: Dispatch = (ring, slot) => {
     const queue = ring.queue[slot]!;
     const queueOffset = ring.queueOffset[slot] as number;
@@ -267,7 +270,7 @@ export class MessageStore implements LogSource {
     const extras = ring.extras[slot];
     if (extras !== undefined) {
       ring.extras[slot] = undefined;
-      if (this.#config.enableMultiDispatch) dispatchLightRows(extras, { physicalOffset, sizeBytes, tagsCode });
+      if (this.#config.enableMultiDispatch) dispatchLightRows(extras, { physicalOffset, sizeBytes, tagsCode }, this.lightArrival);
     }
     if (queue.follower !== undefined) queue.follower.arrived(queue, queueOffset, tagsCode);
   };

@@ -2,7 +2,7 @@
  * What a record brings along that is more than one message of one queue: an inner batch (store.md 3.5) counts for all its
  * messages in its queue, and a message with `INNER_MULTI_DISPATCH` gets a row in each of its light queues as well.
  */
-import type { StoreQueue } from './store-queue.ts';
+import type { QueueArrival, StoreQueue } from './store-queue.ts';
 
 /** A row beside that of the message's own queue. */
 export interface LightRow {
@@ -49,9 +49,11 @@ export function giveBackOffsets(extras: RecordExtras): void {
 export function dispatchLightRows(
   extras: RecordExtras,
   record: { readonly physicalOffset: number; readonly sizeBytes: number; readonly tagsCode: number },
+  arrival: QueueArrival | undefined,
 ): void {
   for (const { queue, queueOffset } of extras.lightRows) {
     queue.simple?.appendRow(queueOffset, record.physicalOffset, record.sizeBytes, record.tagsCode);
     queue.arrival?.arrived(queue, queueOffset, record.tagsCode);
+    arrival?.arrived(queue, queueOffset, record.tagsCode);
   }
 }

@@ -194,7 +194,7 @@ test('a held pull for which nothing passes is answered at its own deadline, with
 });
 
 test('a turn that brings more than one look takes in is looked through to its end', async () => {
-  const broker = await numbered(1);
+  const broker = await numbered(1, { ...ON, mappedFileSizeCommitLog: '1048576' });
   await broker.request(HEARTBEAT, {}, heartbeat({ subscriptions: { T: 'a = 7' }, version: 1 }));
   const held = pull(broker.client, { ...WAITING, queueOffset: 1, suspendMs: 30_000 });
   assert.ok(await isPending(broker, held));

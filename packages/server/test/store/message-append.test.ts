@@ -9,7 +9,10 @@ test('everybody is told once, in the order of the appends', async () => {
   for (let n = 0; n < 10; n++) test.append({ queueId: n % 2 }, `m${n}`);
   assert.deepEqual(test.told, []);
   await test.world.settle();
-  assert.deepEqual(test.told.map(({ name, queueOffset, status }) => [name, queueOffset, status]), Array.from({ length: 10 }, (_, n) => [`m${n}`, n >> 1, 0]));
+  assert.deepEqual(
+    test.told.map(({ name, queueOffset, status }) => [name, queueOffset, status]),
+    Array.from({ length: 10 }, (_, n) => [`m${n}`, n >> 1, 0]),
+  );
   await test.world.advance(60_000);
   assert.equal(test.told.length, 10);
 });
@@ -26,7 +29,10 @@ test('more than the ring begins with may wait for the disk, and all are told in 
   assert.equal(test.told.length, 1);
   assert.equal(test.store.append.ring.pending, 10_000);
   await test.world.advance(1_100);
-  assert.deepEqual(test.told.slice(1).map(({ name }) => name), Array.from({ length: 10_000 }, (_, n) => n));
+  assert.deepEqual(
+    test.told.slice(1).map(({ name }) => name),
+    Array.from({ length: 10_000 }, (_, n) => n),
+  );
   assert.ok(test.told.every(({ status }) => status === 0));
   assert.ok(test.store.append.ring.isEmpty);
 });
@@ -78,9 +84,18 @@ test('offsets of a refused group are given out again, also to queues that had no
   test.platform.disk.inject({ operation: 'write', path: LOG, code: 'ENOSPC', times: 1 });
   for (const queueId of [0, 1, 1, 0]) test.append({ queueId }, 'lost');
   await test.world.settle();
-  assert.deepEqual(test.told.slice(1).map(({ status }) => status), [4, 4, 4, 4]);
-  assert.deepEqual([0, 1].map((queueId) => test.store.queue('T', queueId).nextQueueOffset), [1, 0]);
-  assert.deepEqual(test.append(), { kind: 'not-writable', cause: `the disk is full (ENOSPC: no space left on device, write '${LOG}/00000000000000000000')` });
+  assert.deepEqual(
+    test.told.slice(1).map(({ status }) => status),
+    [4, 4, 4, 4],
+  );
+  assert.deepEqual(
+    [0, 1].map((queueId) => test.store.queue('T', queueId).nextQueueOffset),
+    [1, 0],
+  );
+  assert.deepEqual(test.append(), {
+    kind: 'not-writable',
+    cause: `the disk is full (ENOSPC: no space left on device, write '${LOG}/00000000000000000000')`,
+  });
   await test.world.advance(1_100);
   await test.put({ queueId: 1 }, 'kept');
   assert.deepEqual(test.told.at(-1), { name: 'kept', queueOffset: 0, status: 0 });
@@ -93,7 +108,15 @@ test('a group that a file border cuts in two is stored up to the border and refu
   test.platform.disk.inject({ operation: 'write', path: `${LOG}/00000000000000065536`, code: 'ENOSPC', times: 1 });
   for (let n = 0; n < 4; n++) test.append({ body: Buffer.alloc(20_000) }, n);
   await test.world.settle();
-  assert.deepEqual(test.told.slice(1).map(({ name, status }) => [name, status]), [[0, 0], [1, 0], [2, 4], [3, 4]]);
+  assert.deepEqual(
+    test.told.slice(1).map(({ name, status }) => [name, status]),
+    [
+      [0, 0],
+      [1, 0],
+      [2, 4],
+      [3, 4],
+    ],
+  );
   await test.world.advance(1_100);
   await test.put({ body: Buffer.alloc(20_000) });
   await test.reopen();

@@ -92,7 +92,12 @@ export const getLiteClientInfo = command({
   from: 'admin',
   to: 'broker',
   doc: 'The lite topics that a client is subscribed to.',
-  request: { parentTopic: str('parent topic'), group: str('group'), clientId: str('client'), maxCount: int('most names listed').optional() },
+  request: {
+    parentTopic: str('parent topic'),
+    group: str('group'),
+    clientId: str('client'),
+    maxCount: int('most names listed').optional(),
+  },
   response: {},
   responseBody: 'GetLiteClientInfoResponseBody JSON',
   access: 'GET topic and group',

@@ -1,12 +1,12 @@
 /** Sending messages (remoting.md 7.1). The long and the short form declare the same fields in the same order. */
 import { bool, command, int, long, str } from '../command.ts';
 
-/** Field names in full (10, 324). */
+/** Field names in full (10, 324). Apache does without a group and, for a topic that exists, without a template. */
 export const longForm = {
-  producerGroup: str('group of the sender'),
+  producerGroup: str('group of the sender').optional(),
   topic: str('target topic'),
-  defaultTopic: str('template topic for auto-creation, TBW102'),
-  defaultTopicQueueNums: int('queues wanted when the topic is created'),
+  defaultTopic: str('template topic for auto-creation, TBW102').optional(),
+  defaultTopicQueueNums: int('queues wanted when the topic is created').optional(),
   queueId: int('target queue; below 0 the broker chooses a write queue'),
   sysFlag: int('bits of remoting.md 11'),
   bornTimestamp: long('when the client built the message', 'ms'),

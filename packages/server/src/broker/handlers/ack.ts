@@ -3,7 +3,7 @@ import { ackedOffsets, type BatchAck, decodeBatchAckRequest } from '@perigee/cor
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { ackMessage } from '@perigee/core/protocol/commands/pop';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
-import type { RequestView } from '@perigee/core/protocol/header-scan';
+import { fieldProblem, type RequestView } from '@perigee/core/protocol/header-scan';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import { done, type IncomingRequest, type Outcome } from '@perigee/core/remoting/handler';
@@ -60,7 +60,7 @@ export class AckHandler {
     const group = view.text(GROUP);
     const topic = view.text(TOPIC);
     const extraInfo = view.text(EXTRA_INFO);
-    const queueId = view.integer(QUEUE_ID, Number.NaN);
+    const queueId = view.int32(QUEUE_ID, Number.NaN);
     const queueOffset = view.integer(OFFSET, Number.NaN);
     const { opaque } = view;
     const answer = (refused: Refusal | undefined): void => {
@@ -69,9 +69,14 @@ export class AckHandler {
       else connection.answer(opaque, refused);
     };
     const { flag } = view;
-    if (group === undefined || topic === undefined || extraInfo === undefined || Number.isNaN(queueId + queueOffset))
-      answer(this.#refusals.header('consumerGroup, topic, queueId, extraInfo, offset'));
-    else if (view.has(LITE_TOPIC) && view.text(LITE_TOPIC) !== '') answer(this.#refusals.lite());
+    if (group === undefined || topic === undefined || extraInfo === undefined || Number.isNaN(queueId + queueOffset)) {
+      const problem = fieldProblem(view, ackMessage);
+      answer(problem === undefined ? undefined : this.#refusals.header(problem));
+      return;
+    }
+    const liteTopic = view.has(LITE_TOPIC) ? view.text(LITE_TOPIC) : undefined;
+    if (liteTopic !== undefined && liteTopic !== '')
+      answer(this.#context.lite.ack({ topic, liteTopic, group, queueId, queueOffset, extraInfo }));
     else {
       const outcome = this.#ack({ topic, group, queueId, queueOffset, consumer: connection.address }, extraInfo);
       if (outcome instanceof Promise) void outcome.then(answer);

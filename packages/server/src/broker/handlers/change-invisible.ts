@@ -22,6 +22,8 @@ export class ChangeInvisibleHandler {
   }
 
   readonly handle = (header: Header, request: IncomingRequest): Outcome => {
+    const { liteTopic } = header;
+    if (liteTopic !== undefined && liteTopic !== '') return this.#changeLite(header, liteTopic);
     const refused = this.#check(header, request);
     if (refused !== undefined) return refused;
     const handle = parseReceiptHandle(header.extraInfo);
@@ -30,9 +32,16 @@ export class ChangeInvisibleHandler {
     return checkReviveQueue(this.#context, this.#refusals, handle.reviveQueueId) ?? this.#change(header, handle);
   };
 
+  #changeLite(header: Header, liteTopic: string): Answer {
+    const { topic, consumerGroup: group, queueId, offset: queueOffset, extraInfo, invisibleTime: invisibleMs } = header;
+    const suspend = header.suspend === true;
+    const changed = this.#context.lite.changeInvisible({ topic, liteTopic, group, queueId, queueOffset, extraInfo }, { invisibleMs, suspend });
+    if ('remark' in changed) return changed;
+    return ok(changeMessageInvisibleTime, { popTime: changed.popTimeMs, invisibleTime: changed.invisibleMs, reviveQid: REVIVE_QUEUE_ORDER });
+  }
+
   #check(header: Header, request: IncomingRequest): Refusal | undefined {
     const { topic, queueId, offset: queueOffset, invisibleTime: invisibleMs } = header;
-    if (header.liteTopic !== undefined && header.liteTopic !== '') return this.#refusals.lite();
     const message = { topic, group: header.consumerGroup, queueId, queueOffset, consumer: request.peer.address };
     const refused = checkAckQueue(this.#context, this.#refusals, message);
     if (refused !== undefined) return refused;

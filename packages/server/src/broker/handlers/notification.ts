@@ -8,7 +8,7 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, type IncomingRequest, type Outcome, ok } from '@perigee/core/remoting/handler';
 import type { RowFilter } from '../../store/message-reader.ts';
 import { RowsView } from '../../store/queue-rows.ts';
-import { type AskedQueue, checkReadable, type PopContext, pollRestMs, queueAt, readableRetryTopics } from '../pop/pop-context.ts';
+import { type AskedQueue, birthMs, checkReadable, type PopContext, pollRestMs, queueAt, readableRetryTopics } from '../pop/pop-context.ts';
 import { EVERY_MESSAGE } from '../pop/pop-filter.ts';
 import { POP_BYTES_MAX } from '../pop/pop-read.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
@@ -56,10 +56,11 @@ export class NotificationHandler {
     const filter = isFiltered ? filters.filter(header.expType, header.exp) : EVERY_MESSAGE;
     if ('problem' in filter) return this.#refusals.subscriptionParse(header.exp ?? '', filter.problem);
     if (this.#hasMessage(header, checked, filter.rowFilter)) return ok(notification, { hasMsg: true, pollingFull: false });
-    const restMs = header.pollTime > 0 ? pollRestMs(platform.clock.wallMs(), header.bornTime ?? 0, header.pollTime) : 0;
+    const nowMs = platform.clock.wallMs();
+    // Kept for when it is looked at again.
+    const born = { ...header, bornTime: birthMs(nowMs, header.bornTime) };
+    const restMs = header.pollTime > 0 ? pollRestMs(nowMs, born.bornTime, header.pollTime) : 0;
     if (restMs <= 0 || request.oneway) return ok(notification, { hasMsg: false, pollingFull: false });
-    // A request that names no time of birth is born now, also when it is looked at again.
-    const born = { ...header, bornTime: header.bornTime !== undefined && header.bornTime > 0 ? header.bornTime : platform.clock.wallMs() };
     const isHeld = notifications.hold(
       {
         topic,

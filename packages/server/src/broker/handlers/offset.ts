@@ -19,17 +19,29 @@ import type { BrokerParts } from '../broker-parts.ts';
 /** Handlers of positions and bounds. */
 export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetCommands> {
   const { store, offsets } = broker;
+  const logical = broker.staticTopics?.offsets;
   return {
-    queryConsumerOffset: (header) => queryPosition(broker, header),
-    updateConsumerOffset: (header) => commitPosition(broker, header),
+    queryConsumerOffset: (header) => {
+      const local = (physical: typeof header): Answer => queryPosition(broker, physical);
+      return logical?.query(header, local) ?? local(header);
+    },
+    updateConsumerOffset: (header) => {
+      const local = (physical: typeof header): Answer => commitPosition(broker, physical);
+      return logical?.update(header, local) ?? local(header);
+    },
 
     searchOffsetByTimestamp: (header) => {
+      const found = logical?.search(header);
+      if (found !== undefined) return found;
       const boundary = header.boundaryType?.toLowerCase() === 'upper' ? 'upper' : 'lower';
       return ok(searchOffsetByTimestamp, { offset: store.queueOffsetByTime(header.topic, header.queueId, header.timestamp, boundary) });
     },
-    getMaxOffset: (header) => ok(getMaxOffset, { offset: store.maxQueueOffset(header.topic, header.queueId) }),
-    getMinOffset: (header) => ok(getMinOffset, { offset: store.minQueueOffset(header.topic, header.queueId) }),
+    getMaxOffset: (header) =>
+      logical?.max(header) ?? ok(getMaxOffset, { offset: store.maxQueueOffset(header.topic, header.queueId) }),
+    getMinOffset: (header) =>
+      logical?.min(header) ?? ok(getMinOffset, { offset: store.minQueueOffset(header.topic, header.queueId) }),
     getEarliestMsgStoretime: (header) =>
+      logical?.earliest(header) ??
       ok(getEarliestMsgStoretime, { timestamp: store.earliestStoreTimestamp(header.topic, header.queueId) }),
 
     // Quoted queue ids: the fastjson2 of a 5.5.0 slave cannot skip `pullOffsetTable`, which its class lacks, when ids stand bare;

@@ -4,11 +4,12 @@ import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subs
 import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { POP_MESSAGES_MAX, popMessage } from '@perigee/core/protocol/commands/pop';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
-import type { RequestView } from '@perigee/core/protocol/header-scan';
+import { fieldProblem, type RequestView } from '@perigee/core/protocol/header-scan';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import {
+  birthMs,
   checkReadable,
   POP_LATE_MAX_MS,
   type PopContext,
@@ -51,7 +52,7 @@ interface Pop {
   readonly messagesMax: number;
   readonly invisibleMs: number;
   readonly pollTimeMs: number;
-  /** When the client sent it; now where it does not say. */
+  /** When the client sent it, or when it arrived. */
   readonly bornMs: number;
   readonly initMode: number;
   readonly expressionType: string | undefined;
@@ -73,18 +74,18 @@ export class PopMessageHandler {
   readonly handle = (view: RequestView, connection: RemotingConnection): void => {
     const group = view.text(GROUP);
     const topic = view.text(TOPIC);
-    const queueId = view.integer(QUEUE_ID, Number.NaN);
-    const messagesMax = view.integer(MAX_MSG_NUMS, Number.NaN);
+    const queueId = view.int32(QUEUE_ID, Number.NaN);
+    const messagesMax = view.int32(MAX_MSG_NUMS, Number.NaN);
     const invisibleMs = view.integer(INVISIBLE_TIME, Number.NaN);
     const pollTimeMs = view.integer(POLL_TIME, Number.NaN);
-    const initMode = view.integer(INIT_MODE, Number.NaN);
+    const initMode = view.int32(INIT_MODE, Number.NaN);
     const bornMs = view.integer(BORN_TIME, 0);
     const oneway = (view.flag & FLAG_ONEWAY) !== 0;
     // One NaN makes the sum NaN.
     const areNumbers = !Number.isNaN(queueId + messagesMax + invisibleMs + pollTimeMs + initMode + bornMs);
     if (group === undefined || topic === undefined || !areNumbers) {
-      const names = 'consumerGroup, topic, queueId, maxMsgNums, invisibleTime, pollTime, initMode';
-      if (!oneway) connection.answer(view.opaque, this.#refusals.header(names));
+      const problem = fieldProblem(view, popMessage);
+      if (!oneway && problem !== undefined) connection.answer(view.opaque, this.#refusals.header(problem));
       return;
     }
     this.#run({
@@ -97,7 +98,7 @@ export class PopMessageHandler {
       messagesMax,
       invisibleMs,
       pollTimeMs,
-      bornMs: bornMs > 0 ? bornMs : this.#context.platform.clock.wallMs(),
+      bornMs: birthMs(this.#context.platform.clock.wallMs(), bornMs),
       initMode,
       expressionType: view.text(EXP_TYPE),
       expression: view.text(EXP),

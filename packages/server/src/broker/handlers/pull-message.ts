@@ -4,16 +4,19 @@ import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subs
 import { PERM_READ, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { litePullMessage, PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION, PULL_SUSPEND, pullMessage } from '@perigee/core/protocol/commands/pull';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
-import type { RequestView } from '@perigee/core/protocol/header-scan';
+import { fieldProblem, type RequestView } from '@perigee/core/protocol/header-scan';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { headerRefusal } from '@perigee/core/remoting/handler';
 import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
 import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
 import type { PullRefusals } from '../pull-refusals.ts';
 import { answerPull } from '../pull-reply.ts';
+import { committedHere, type LogicalPulls, type PullPlace } from '../static-topic/logical-pulls.ts';
+import { type LogicalPull, logicalOffset, logicalPull } from '../static-topic/queue-mapping.ts';
 
 const slotOf = (key: keyof typeof pullMessage.request): number => Object.keys(pullMessage.request).indexOf(key);
 const GROUP = slotOf('consumerGroup');
@@ -29,6 +32,7 @@ const SUB_VERSION = slotOf('subVersion');
 const EXPRESSION_TYPE = slotOf('expressionType');
 const MAX_MSG_BYTES = slotOf('maxMsgBytes');
 const REQUEST_SOURCE = slotOf('requestSource');
+const LO = slotOf('lo');
 
 /** broker.md 9.1: bytes of one answer when the client names no limit (128 MiB), and the frame's own bound. */
 const BYTES_MAX = 8 * 1024 * 1024;
@@ -70,6 +74,8 @@ export interface PullParts {
     commitPull(group: string, topic: string, queueId: number, queueOffset: number): void;
     takeReset(group: string, topic: string, queueId: number): number | undefined;
   };
+  /** Pulls of logical queues. */
+  readonly logical: LogicalPulls;
   readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
   /** The queue to wait on; made when it does not exist yet. */
   readonly queueToHold: (topic: string, queueId: number) => StoreQueue;
@@ -98,6 +104,11 @@ interface Pull {
   readonly expressionType: string | undefined;
   readonly subscription: string | undefined;
   readonly requestSource: number;
+  /** Whether the queue id of a static topic is that of a logical queue. */
+  readonly isLogical: boolean;
+  /** Of a pull of a logical queue, whose queue and offset are physical here: its place, and the pull as it came. */
+  readonly place?: PullPlace;
+  readonly asked?: Pull;
 }
 
 interface Held extends HeldPull {
@@ -126,6 +137,30 @@ const CODES: Readonly<Record<ReadStatus | 'OFFSET_RESET', number>> = {
   OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
 };
 
+/** The pull of the physical queue that holds what was asked for. */
+function placed(pull: Pull, place: PullPlace): Pull {
+  const messagesMax = Math.min(pull.messagesMax, place.messagesMax);
+  return { ...pull, queueId: place.queueId, queueOffset: place.queueOffset, messagesMax, place, asked: pull };
+}
+
+/** Whether more messages may come to where the pull reads. */
+function isAtLeader({ place }: Pull): boolean {
+  return place === undefined || place.items.at(-1) === place.item;
+}
+
+/** What a logical queue answers to what its physical queue gave. */
+function logicalAnswer(
+  { queueOffset }: Pull,
+  { items, item }: PullPlace,
+  found: { readonly code: number; readonly nextBeginOffset: number; readonly status?: string },
+  { minOffset, maxOffset }: ReadResult,
+): LogicalPull {
+  const { code, nextBeginOffset, status } = found;
+  const logical = logicalPull(items, item, { code, askedOffset: queueOffset, nextBeginOffset, minOffset, maxOffset });
+  // A reset is where it says, whatever was asked for.
+  return status === 'OFFSET_RESET' ? { ...logical, code, nextBeginOffset: logicalOffset(item, nextBeginOffset) } : logical;
+}
+
 export class PullMessageHandler {
   readonly #parts: PullParts;
   readonly #filters: PullFilters;
@@ -138,15 +173,23 @@ export class PullMessageHandler {
   readonly handle = (view: RequestView, connection: RemotingConnection): void => {
     const group = view.text(GROUP);
     const topic = view.text(TOPIC);
-    const queueId = view.integer(QUEUE_ID, Number.NaN);
+    const queueId = view.int32(QUEUE_ID, Number.NaN);
     const queueOffset = view.integer(QUEUE_OFFSET, Number.NaN);
-    const messagesMax = view.integer(MAX_MSG_NUMS, Number.NaN);
-    if (group === undefined || topic === undefined || queueId !== queueId || queueOffset !== queueOffset || messagesMax !== messagesMax) {
-      if ((view.flag & FLAG_ONEWAY) === 0) connection.answer(view.opaque, this.#parts.refusals.header());
+    const messagesMax = view.int32(MAX_MSG_NUMS, Number.NaN);
+    const sysFlag = view.int32(SYS_FLAG, Number.NaN);
+    // Apache's decoder takes these three as they come, and needs them for what the bits of sysFlag ask alone.
+    const commitOffset = view.integer(COMMIT_OFFSET, (sysFlag & PULL_COMMIT_OFFSET) === 0 ? 0 : Number.NaN);
+    const suspendTimeoutMs = view.integer(SUSPEND_TIMEOUT, (sysFlag & PULL_SUSPEND) === 0 ? 0 : Number.NaN);
+    const subVersion = view.integer(SUB_VERSION, (sysFlag & PULL_SUBSCRIPTION) !== 0 ? 0 : Number.NaN);
+    const bytesMax = view.int32(MAX_MSG_BYTES, BYTES_MAX);
+    const requestSource = view.int32(REQUEST_SOURCE, -1);
+    // One NaN makes the sum NaN.
+    const sum = queueId + queueOffset + messagesMax + sysFlag + commitOffset + suspendTimeoutMs + subVersion + bytesMax + requestSource;
+    if (group === undefined || topic === undefined || sum !== sum) {
+      const problem = fieldProblem(view, pullMessage);
+      if ((view.flag & FLAG_ONEWAY) === 0 && problem !== undefined) connection.answer(view.opaque, headerRefusal(problem));
       return;
     }
-    const bytesMax = view.integer(MAX_MSG_BYTES, BYTES_MAX);
-    const suspendTimeoutMs = view.integer(SUSPEND_TIMEOUT, 0);
     this.#run(
       {
         connection,
@@ -159,13 +202,14 @@ export class PullMessageHandler {
         queueOffset,
         messagesMax,
         bytesMax: bytesMax > 0 && bytesMax < BYTES_MAX ? bytesMax : BYTES_MAX,
-        sysFlag: view.integer(SYS_FLAG, 0) | 0,
-        commitOffset: view.integer(COMMIT_OFFSET, 0),
-        suspendTimeoutMs: Math.min(SUSPEND_MAX_MS, Math.max(0, suspendTimeoutMs || 0)),
-        subVersion: view.integer(SUB_VERSION, 0),
+        sysFlag,
+        commitOffset,
+        suspendTimeoutMs: Math.min(SUSPEND_MAX_MS, Math.max(0, suspendTimeoutMs)),
+        subVersion,
         expressionType: view.text(EXPRESSION_TYPE),
         subscription: view.text(SUBSCRIPTION),
-        requestSource: view.integer(REQUEST_SOURCE, -1),
+        requestSource,
+        isLogical: !view.has(LO) || view.boolean(LO),
       },
       undefined,
     );
@@ -186,8 +230,9 @@ export class PullMessageHandler {
     if (refused !== undefined && !pull.oneway) pull.connection.answer(pull.opaque, refused);
   }
 
-  #pull(pull: Pull, held: Held | undefined): Refusal | undefined {
-    const { settings, refusals } = this.#parts;
+  #pull(asked: Pull, held: Held | undefined): Refusal | undefined {
+    const { settings, refusals, logical } = this.#parts;
+    let pull = asked;
     if ((settings.brokerPermission & PERM_READ) === 0) return refusals.brokerNotReadable();
     if (pull.isLite && !settings.litePullMessageEnable) return refusals.litePullOff();
     const group = this.#parts.group(pull.group);
@@ -196,6 +241,14 @@ export class PullMessageHandler {
     const topic = this.#parts.topic(pull.topic);
     if (topic === undefined) return refusals.topicNotExist(pull.topic);
     if ((topic.perm & PERM_READ) === 0) return refusals.topicNotReadable(pull.topic);
+    if (!logical.isEmpty && pull.isLogical) {
+      const place = logical.place(pull);
+      if (place !== undefined) {
+        if ('slug' in place) return place;
+        if (!place.isHere) return this.#forward(pull, place);
+        pull = placed(pull, place);
+      }
+    }
     if (pull.queueId < 0 || pull.queueId >= topic.readQueueNums) return refusals.queueIllegal(pull.queueId, topic, pull.connection.address);
     this.#compensate(pull, undefined);
     const subscription = this.#subscription(pull, group);
@@ -236,9 +289,10 @@ export class PullMessageHandler {
   #read({ pull, topic, group, filter, held }: Read): Refusal | undefined {
     const { reader, offsets, settings } = this.#parts;
     const startedMs = this.#parts.nowMs();
+    const isWhereHeld = held !== undefined && held.queue.queueId === pull.queueId;
     const result = reader.read({
       queue: this.#parts.queue(pull.topic, pull.queueId),
-      queueOffset: held?.queueOffset ?? pull.queueOffset,
+      queueOffset: isWhereHeld ? held.queueOffset : pull.queueOffset,
       messagesMax: pull.messagesMax,
       bytesMax: pull.bytesMax,
       rowFilter: filter.rowFilter,
@@ -260,9 +314,10 @@ export class PullMessageHandler {
       pull.queueOffset !== 0
     )
       code = ResponseCode.PULL_OFFSET_MOVED;
+    if (pull.place !== undefined) code = logicalAnswer(pull, pull.place, { code, nextBeginOffset, status }, result).code;
     offsets.commitPull(pull.group, pull.topic, pull.queueId, nextBeginOffset);
     if (held !== undefined) {
-      if (filter.recordFilter !== undefined && this.#holdAgain(held, status, nextBeginOffset)) return undefined;
+      if (isWhereHeld && isAtLeader(pull) && filter.recordFilter !== undefined && this.#holdAgain(held, status, nextBeginOffset)) return undefined;
       // The client learns how far nothing was for it, as from a pull that was not held.
       if (status === 'OFFSET_OVERFLOW_ONE' && nextBeginOffset > pull.queueOffset) {
         status = 'NO_MATCHED_MESSAGE';
@@ -271,10 +326,42 @@ export class PullMessageHandler {
       return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
     }
     // A position from before the reset must not replace it.
-    if (reset === undefined && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0)
-      offsets.commit(pull.group, pull.topic, pull.queueId, pull.commitOffset);
+    if (reset === undefined && (pull.sysFlag & PULL_COMMIT_OFFSET) !== 0) this.#commit(pull);
     if (code === ResponseCode.PULL_NOT_FOUND && (pull.sysFlag & PULL_SUSPEND) !== 0 && this.#hold(pull, filter.rowFilter)) return undefined;
     return this.#answer(pull, topic, group, { code, status, nextBeginOffset }, result);
+  }
+
+  #commit({ group, topic, queueId, commitOffset, place }: Pull): void {
+    const { offsets } = this.#parts;
+    if (place === undefined) return offsets.commit(group, topic, queueId, commitOffset);
+    // A position in an older part at another broker comes with the client's next UPDATE_CONSUMER_OFFSET.
+    const here = committedHere(place, commitOffset);
+    if (here !== undefined) offsets.commit(group, topic, here.queueId, here.queueOffset);
+  }
+
+  /** Has the broker that holds an older part of a logical queue answer. */
+  #forward(pull: Pull, place: PullPlace): undefined {
+    const { connection, opaque, oneway } = pull;
+    if ((pull.sysFlag & PULL_COMMIT_OFFSET) !== 0) this.#commit({ ...pull, place });
+    const header = {
+      consumerGroup: pull.group,
+      topic: pull.topic,
+      queueId: pull.queueId,
+      queueOffset: pull.queueOffset,
+      maxMsgNums: pull.messagesMax,
+      maxMsgBytes: pull.bytesMax,
+      sysFlag: pull.sysFlag,
+      commitOffset: pull.commitOffset,
+      suspendTimeoutMillis: pull.suspendTimeoutMs,
+      subscription: pull.subscription,
+      subVersion: pull.subVersion,
+      expressionType: pull.expressionType,
+      requestSource: pull.requestSource,
+    };
+    void this.#parts.logical.forward(place, header).then((answer) => {
+      if (!oneway && !connection.closed) connection.answer(opaque, answer);
+    });
+    return undefined;
   }
 
   #answer(
@@ -286,10 +373,12 @@ export class PullMessageHandler {
   ): Refusal | undefined {
     if (pull.oneway) return undefined;
     const withBody = found.code === ResponseCode.SUCCESS;
+    const logical = pull.place === undefined ? undefined : logicalAnswer(pull, pull.place, found, result);
     const answer = {
-      code: found.code,
+      code: logical?.code ?? found.code,
       remark: found.status,
-      nextBeginOffset: found.nextBeginOffset,
+      nextBeginOffset: logical?.nextBeginOffset ?? found.nextBeginOffset,
+      logical,
       suggestWhichBrokerId: 0,
       topicSysFlag: topic.topicSysFlag,
       groupSysFlag: group.groupSysFlag,
@@ -312,7 +401,7 @@ export class PullMessageHandler {
     const timeoutMs = settings.longPollingEnable ? pull.suspendTimeoutMs : settings.shortPollingTimeMills;
     const queue = this.#parts.queueToHold(pull.topic, pull.queueId);
     const held: Held = {
-      pull,
+      pull: pull.asked ?? pull,
       connection: pull.connection,
       queue,
       queueOffset: pull.queueOffset,

@@ -9,11 +9,13 @@ import { encodeHost } from '@perigee/core/message/host';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
 import { SYS_FLAG_MULTI_TAGS } from '@perigee/core/message/sys-flag';
 import { PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
-import { sendMessageV2 } from '@perigee/core/protocol/commands/send';
+import type { TopicQueueMappingDetail } from '@perigee/core/protocol/bodies/topic-queue-mapping';
+import { sendMessage, sendMessageV2 } from '@perigee/core/protocol/commands/send';
 import { FLAG_ONEWAY } from '@perigee/core/protocol/frame';
-import type { RequestView } from '@perigee/core/protocol/header-scan';
+import { fieldProblem, type RequestView } from '@perigee/core/protocol/header-scan';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { RemotingConnection } from '@perigee/core/remoting/connection';
+import { headerRefusal } from '@perigee/core/remoting/handler';
 import { AppendInput } from '../../store/append-input.ts';
 import type { AppendRefusal, MessageAppend } from '../../store/message-append.ts';
 import { INNER_BATCH_MESSAGES_MAX } from '../../store/record-extras.ts';
@@ -24,6 +26,7 @@ import type { MessageDraft } from '../message-put.ts';
 import { DLQ_PREFIX, isNoSendTopic, RETRY_PREFIX, topicNameProblem } from '../names.ts';
 import type { SendRefusals } from '../send-refusals.ts';
 import type { BatchReply, DivertedReply, SendReply } from '../send-reply.ts';
+import { type SendPlace, sendPlace } from '../static-topic/logical-sends.ts';
 import { SendProperties } from './send-properties.ts';
 
 const slotOf = (key: keyof typeof sendMessageV2.request): number => Object.keys(sendMessageV2.request).indexOf(key);
@@ -40,6 +43,7 @@ const RECONSUME_TIMES = slotOf('reconsumeTimes');
 const UNIT_MODE = slotOf('unitMode');
 const MAX_RECONSUME_TIMES = slotOf('maxReconsumeTimes');
 const BATCH = slotOf('batch');
+const LO = slotOf('lo');
 
 const SYS_FLAG_TRANSACTION_MASK = 0xc;
 /** Queues asked for when the client does not say. */
@@ -69,6 +73,8 @@ export interface SendParts {
   /** Auto-creation (broker.md 4.4); undefined when it is not allowed. */
   readonly createTopic: (request: { topic: string; defaultTopic: string; queueNums: number; unitMode: boolean }) => TopicConfig | undefined;
   readonly queue: (topic: string, queueId: number) => StoreQueue;
+  /** The logical queues of a static topic. */
+  readonly mapping: (topic: string) => TopicQueueMappingDetail | undefined;
   readonly random: (bound: number) => number;
   readonly nowMs: () => number;
   readonly uniqueKey: () => string;
@@ -104,6 +110,7 @@ interface SendTopic {
   readonly queueNumsMax: number;
   readonly sysFlag: number;
   readonly isRetry: boolean;
+  readonly mapping: TopicQueueMappingDetail | undefined;
 }
 
 /** Where the indexed values stand, so that nobody looks for them again. */
@@ -114,6 +121,20 @@ function takeRanges(input: AppendInput, properties: SendProperties): void {
   input.keysEnd = properties.keysEnd;
   input.tagsStart = properties.tagsStart;
   input.tagsEnd = properties.tagsEnd;
+}
+
+/** Whether the numbers of a send are numbers, and those are there that no message can be stored without. */
+function hasNumbers(view: RequestView): boolean {
+  const sum =
+    view.int32(QUEUE_ID, Number.NaN) +
+    view.int32(SYS_FLAG, Number.NaN) +
+    view.int32(FLAG, Number.NaN) +
+    view.integer(BORN_TIMESTAMP, Number.NaN) +
+    view.int32(RECONSUME_TIMES, 0) +
+    view.int32(MAX_RECONSUME_TIMES, 0) +
+    view.int32(DEFAULT_TOPIC_QUEUE_NUMS, 0);
+  // One NaN makes the sum NaN.
+  return !Number.isNaN(sum);
 }
 
 /** Topics remembered between sends; more are looked up again. */
@@ -158,19 +179,28 @@ export class SendMessageHandler {
     const { settings, refusals } = this.#parts;
     if (settings.startAcceptSendRequestTimeStamp > 0 && this.#parts.nowMs() < settings.startAcceptSendRequestTimeStamp)
       return refusals.notYet(settings.startAcceptSendRequestTimeStamp);
+    if (!hasNumbers(view)) return this.#headerRefusal(view);
     const recent = this.#recent;
     const known = recent !== undefined && view.equals(TOPIC, recent.bytes) ? recent : this.#topic(view);
     if (!('queues' in known)) return known;
     if ((settings.brokerPermission & PERM_WRITE) === 0 && known.config.order) return refusals.brokerNotWritable();
     let queueId = view.integer(QUEUE_ID, -1);
+    let place: SendPlace | undefined;
+    if (known.mapping !== undefined && !(view.has(LO) && !view.boolean(LO))) {
+      const found = sendPlace(known.mapping, queueId, this.#parts.random);
+      if ('slug' in found) return found;
+      place = found;
+      queueId = found.item.queueId;
+    }
     if (!(queueId < known.queueNumsMax)) return refusals.queueIllegal(queueId, known.config, connection.address);
     if (queueId < 0) queueId = this.#parts.random(Math.max(1, known.config.writeQueueNums));
     const properties = this.#properties;
     if (!properties.read(view, PROPERTIES))
       return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
     const sysFlag = view.integer(SYS_FLAG, 0);
-    if (view.boolean(BATCH) || isInnerBatch(sysFlag)) return this.#sendBatch(view, connection, known, queueId);
-    if (properties.special || known.isRetry) return this.#sendSpecial(view, connection, known, queueId);
+    if (view.boolean(BATCH) || isInnerBatch(sysFlag)) return this.#sendBatch(view, connection, known, { queueId, place });
+    // A message to a logical queue takes the careful way too: its answer names the logical queue and offset.
+    if (properties.special || known.isRetry || place !== undefined) return this.#sendSpecial(view, connection, known, { queueId, place });
     properties.append(this.#ownProperties);
     if (properties.uniqueKeyStart < 0) properties.appendUniqueKey(this.#parts.uniqueKey());
     return this.#append(view, connection, known, {
@@ -178,6 +208,11 @@ export class SendMessageHandler {
       sysFlag,
       reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
     });
+  }
+
+  #headerRefusal(view: RequestView): Refusal | undefined {
+    const problem = fieldProblem(view, view.code === sendMessage.code ? sendMessage : sendMessageV2);
+    return problem === undefined ? undefined : headerRefusal(problem);
   }
 
   #append(
@@ -284,14 +319,20 @@ export class SendMessageHandler {
       queueNumsMax: Math.max(config.writeQueueNums, config.readQueueNums),
       sysFlag: config.topicFilterType === 'MULTI_TAG' ? SYS_FLAG_MULTI_TAGS : 0,
       isRetry: name.startsWith(RETRY_PREFIX) || name.startsWith(DLQ_PREFIX),
+      mapping: this.#parts.mapping(name),
     };
     if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
     this.#topics.set(name, topic);
     return topic;
   }
 
-  /** A message with properties that the broker acts on, or to a retry topic. */
-  #sendSpecial(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number): Refusal | undefined {
+  /** A message with properties that the broker acts on, or to a retry topic or a logical queue. */
+  #sendSpecial(
+    view: RequestView,
+    connection: RemotingConnection,
+    topic: SendTopic,
+    { queueId, place }: { readonly queueId: number; readonly place: SendPlace | undefined },
+  ): Refusal | undefined {
     const map = parseProperties(this.#properties.text());
     map.delete('POP_CK');
     for (const [name, value] of this.#ownMap) map.set(name, value);
@@ -322,7 +363,9 @@ export class SendMessageHandler {
     input.extras = draft.extras;
     const reply: DivertedReply = {
       connection,
-      queueId: draft.answeredQueueId ?? queueId,
+      queueId: draft.answeredQueueId ?? place?.queueId ?? queueId,
+      // A message that went elsewhere (half, delayed) has no offset in the logical queue yet.
+      item: target === topic ? place?.item : undefined,
       transactionId: map.get('UNIQ_KEY'),
       recallHandle: draft.recallHandle,
     };
@@ -334,7 +377,12 @@ export class SendMessageHandler {
   }
 
   /** Several messages of one queue (broker.md 6.2). Each becomes a record of its own with what its client encoded. */
-  #sendBatch(view: RequestView, connection: RemotingConnection, topic: SendTopic, queueId: number): Refusal | undefined {
+  #sendBatch(
+    view: RequestView,
+    connection: RemotingConnection,
+    topic: SendTopic,
+    { queueId, place }: { readonly queueId: number; readonly place: SendPlace | undefined },
+  ): Refusal | undefined {
     const { refusals, settings, append } = this.#parts;
     if (topic.isRetry) return refusals.batchToRetry(topic.name);
     const bodyBytes = view.bodyEnd - view.bodyStart;
@@ -352,14 +400,14 @@ export class SendMessageHandler {
     if (items.length === 0) return refusals.batchBody('the batch is empty');
     const queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
     if (isInnerBatch(sysFlag) || (queue.batch !== undefined && (header.get('UNIQ_KEY') ?? '').length > 0))
-      return this.#sendInnerBatch(view, connection, topic, { queue, header, sysFlag, messageCount: items.length });
+      return this.#sendInnerBatch(view, connection, topic, { queue, header, sysFlag, messageCount: items.length, place });
     if (header.has('INNER_NUM')) return this.#innerBatchRefusals.countWithoutFlag();
     const waits = this.#properties.waits;
     const inputs = items.map((item) => this.#batchInput(view, connection, topic, queueId, item, sysFlag, waits));
     if ((view.flag & FLAG_ONEWAY) === 0) {
       const last = inputs[inputs.length - 1] as AppendInput;
       last.sink = this.#parts.reply;
-      last.token = { connection, count: inputs.length, uniqueKey: header.get('UNIQ_KEY') } satisfies BatchReply;
+      last.token = { connection, count: inputs.length, uniqueKey: header.get('UNIQ_KEY'), place } satisfies BatchReply;
       last.opaque = view.opaque;
     }
     const refused = append.appendBatch(inputs);
@@ -373,7 +421,13 @@ export class SendMessageHandler {
     view: RequestView,
     connection: RemotingConnection,
     topic: SendTopic,
-    batch: { readonly queue: StoreQueue; readonly header: Map<string, string>; readonly sysFlag: number; readonly messageCount: number },
+    batch: {
+      readonly queue: StoreQueue;
+      readonly header: Map<string, string>;
+      readonly sysFlag: number;
+      readonly messageCount: number;
+      readonly place: SendPlace | undefined;
+    },
   ): Refusal | undefined {
     const { queue, header, messageCount } = batch;
     const refusals = this.#innerBatchRefusals;
@@ -390,7 +444,8 @@ export class SendMessageHandler {
     this.#properties.set(encodeProperties(header));
     const reply: DivertedReply = {
       connection,
-      queueId: queue.queueId,
+      queueId: batch.place?.queueId ?? queue.queueId,
+      item: batch.place?.item,
       transactionId: uniqueKey,
       recallHandle: undefined,
       batchUniqueKey: uniqueKey,

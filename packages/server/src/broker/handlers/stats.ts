@@ -123,7 +123,9 @@ function askedTopics({ offsets }: BrokerParts, header: RequestOf<typeof getConsu
 function progressOf(broker: BrokerParts, at: { group: string; topic: string; queueId: number }): ConsumeQueueProgress {
   const { store, offsets, settings } = broker;
   const { group, topic, queueId } = at;
-  const consumerOffset = Math.max(0, offsets.position(group, topic, queueId));
+  // Where a logical queue is consumed now shows by the part that has a position: the others must not look like the beginning.
+  const least = broker.staticTopics?.mappings.mapping(topic) === undefined ? 0 : -1;
+  const consumerOffset = Math.max(least, offsets.position(group, topic, queueId));
   const lastMs = consumerOffset > 0 ? store.storeTimestampAt(topic, queueId, consumerOffset - 1) : 0;
   return {
     queue: { brokerName: settings.brokerName, queueId, topic },

@@ -3,6 +3,7 @@ import { type DataVersion, decodeDataVersion } from '@perigee/core/protocol/bodi
 import { BodyError, JsonShape } from '@perigee/core/protocol/bodies/json-shape';
 import { encodeTopicConfig, encodeTopicConfigTable, readTopicConfig, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { encodeTopicList } from '@perigee/core/protocol/bodies/topic-list';
+import type { TopicQueueMappingDetail } from '@perigee/core/protocol/bodies/topic-queue-mapping';
 import type { RequestOf } from '@perigee/core/protocol/command';
 import { getAllTopicConfig, type topicCommands, type updateAndCreateTopic } from '@perigee/core/protocol/commands/topic';
 import { refusal } from '@perigee/core/protocol/refusal';
@@ -31,16 +32,22 @@ export function topicHandlers(broker: BrokerParts): HandlerTable<typeof topicCom
         const topicConfigTable = broker.topics.page({ seq: header.topicSeq, max: header.maxTopicNum, version });
         const body = encodeTopicConfigTable({
           dataVersion: broker.topics.dataVersion,
-          mappingDataVersion: { counter: 0, stateVersion: 0, timestamp: broker.bootTimestampMs },
+          mappingDataVersion: broker.staticTopics?.mappings.dataVersion ?? {
+            counter: 0,
+            stateVersion: 0,
+            timestamp: broker.bootTimestampMs,
+          },
           topicConfigTable,
           topicQueueMappingInfoMap: new Map(),
+          topicQueueMappingDetailMap: mappingsOf(broker, topicConfigTable.keys()),
         });
         return ok(getAllTopicConfig, { totalTopicNum: broker.topics.size }, body);
       }),
 
     getTopicConfig: (header) => {
       const topic = broker.topics.topic(header.topic);
-      if (topic !== undefined) return done(encodeTopicConfig(topic));
+      const mapping = header.lo === true ? broker.staticTopics?.mappings.mapping(header.topic) : undefined;
+      if (topic !== undefined) return done(encodeTopicConfig(topic, mapping));
       return refusal({
         slug: 'topic-not-exist',
         code: ResponseCode.TOPIC_NOT_EXIST,
@@ -50,6 +57,17 @@ export function topicHandlers(broker: BrokerParts): HandlerTable<typeof topicCom
 
     getSystemTopicListFromBroker: () => done(encodeTopicList({ topicList: broker.topics.systemNames() })),
   };
+}
+
+/** The mappings of those topics that are static. */
+function mappingsOf({ staticTopics }: BrokerParts, topics: Iterable<string>): Map<string, TopicQueueMappingDetail> {
+  const found = new Map<string, TopicQueueMappingDetail>();
+  if (staticTopics === undefined || staticTopics.mappings.size === 0) return found;
+  for (const topic of topics) {
+    const mapping = staticTopics.mappings.mapping(topic);
+    if (mapping !== undefined) found.set(topic, mapping);
+  }
+  return found;
 }
 
 /**
@@ -131,6 +149,6 @@ async function deleteTopic(broker: BrokerParts, topic: string): Promise<Answer> 
     broker.stats.removeTopic(name);
   }
   await Promise.all(names.map((name) => broker.store.removeTopic(name)));
-  const failure = await broker.topics.settled();
+  const failure = (await broker.topics.settled()) ?? (await broker.staticTopics?.mappings.settled());
   return failure === undefined ? done() : notPersisted('the topic configuration', failure);
 }

@@ -63,7 +63,7 @@ export class LightDispatch {
 
   /** Light queues that have been written to. */
   count(): number {
-    return this.#parts.topicsWithQueues().filter(isLightQueue).length;
+    return this.#parts.topicsWithQueues().filter((topic) => isLightQueue(topic) && this.#isWritten(topic)).length;
   }
 
   /** Sets a message's places in its light queues. The last hook: topic and queue are final, and the append follows at once. */
@@ -78,7 +78,7 @@ export class LightDispatch {
       const problem = nameProblem(name);
       if (problem !== undefined) return refusals.name(problem);
     }
-    const created = light.filter((name) => this.#parts.queueIfExists(name, 0) === undefined).length;
+    const created = light.filter((name) => !this.#isWritten(name)).length;
     if (created > 0 && !this.#hasRoom(created)) return refusals.quota(this.count(), this.#limit);
     const rows = new Map<string, LightRow>();
     for (const name of light) {
@@ -90,6 +90,11 @@ export class LightDispatch {
     draft.extras = { messageCount: 1, lightRows: [...rows.values()] };
     return undefined;
   };
+
+  /** A queue that somebody only waits at does not count. */
+  #isWritten(name: string): boolean {
+    return (this.#parts.queueIfExists(name, 0)?.nextQueueOffset ?? 0) > 0;
+  }
 
   get #limit(): number {
     const { settings } = this.#parts;

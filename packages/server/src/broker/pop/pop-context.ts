@@ -1,4 +1,5 @@
 /** What the handlers of pop consumption share: the checks of every request, and the parts that they work on. */
+import type { LiteAcks } from '../lite/lite-acks.ts';
 import type { Clock, Log, Random } from '@perigee/core/platform/ports';
 import type { ConsumeType, MessageModel, SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subscription-group';
@@ -48,6 +49,8 @@ export interface PopSettings extends PopReadSettings, PollingSettings {
 }
 
 export interface PopContext {
+  /** Acks of lite messages. */
+  readonly lite: Pick<LiteAcks, 'ack' | 'changeInvisible'>;
   readonly platform: { readonly clock: Clock; readonly log: Log; readonly random: Random };
   readonly settings: PopSettings;
   readonly topic: (name: string) => TopicConfig | undefined;
@@ -127,9 +130,15 @@ export function checkReadable(
   return { topic, group };
 }
 
+/**
+ * When a request was born (wall ms): what the client says, but never later than it arrives: a client whose clock is ahead
+ * gives up no later than one whose clock is right.
+ */
+export function birthMs(nowMs: number, bornMs: number | undefined): number {
+  return bornMs === undefined || bornMs <= 0 ? nowMs : Math.min(bornMs, nowMs);
+}
+
 /** How long a request may be held from now on, ms; 0 or less: it is over. */
-export function pollRestMs(nowWallMs: number, bornMs: number, pollTimeMs: number): number {
-  // A client whose clock is ahead gives up no later than one whose clock is right.
-  const born = bornMs > 0 ? Math.min(bornMs, nowWallMs) : nowWallMs;
-  return Math.min(born + pollTimeMs - nowWallMs, POLL_MAX_MS) - POLL_MARGIN_MS;
+export function pollRestMs(nowMs: number, bornMs: number, pollTimeMs: number): number {
+  return Math.min(bornMs + pollTimeMs - nowMs, POLL_MAX_MS) - POLL_MARGIN_MS;
 }

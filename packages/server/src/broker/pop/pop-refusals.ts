@@ -1,8 +1,10 @@
 /** Every refusal of pops, acks and their kin (broker.md 18), declared once: Apache's text, then cause, measured value and remedy. */
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import type { HeaderFieldError } from '@perigee/core/protocol/command';
 import { POP_MESSAGES_MAX } from '@perigee/core/protocol/commands/pop';
 import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { headerRefusal } from '@perigee/core/remoting/handler';
 import { FAQ } from '../send-refusals.ts';
 
 /** A refused pop still has Apache's header. */
@@ -27,13 +29,8 @@ export class PopRefusals {
     return refusal(this.#kind === 'change' ? { ...parts, ext: CHANGE_EXT } : parts);
   }
 
-  header(names: string): Refusal {
-    return this.#refuse({
-      slug: 'header-field',
-      code: ResponseCode.SYSTEM_ERROR,
-      legacy: 'a required header field is missing or not a number',
-      remedy: `send ${names}`,
-    });
+  header(problem: HeaderFieldError): Refusal {
+    return headerRefusal(problem, this.#kind === 'pop' ? POP_EXT : undefined);
   }
 
   tooLate(lateMs: number): Refusal {
@@ -214,15 +211,6 @@ export class PopRefusals {
       legacy: 'the acknowledgement was not stored',
       cause: why,
       remedy: 'send it again before the invisible time is over; otherwise the message is delivered again',
-    });
-  }
-
-  lite(): Refusal {
-    return this.#refuse({
-      slug: 'lite-not-built',
-      code: ResponseCode.INVALID_PARAMETER,
-      legacy: 'group type or bind topic not match.',
-      cause: 'lite topics are not built yet',
     });
   }
 }

@@ -39,6 +39,7 @@ export interface PopServiceParts {
   readonly put: Put;
   readonly storeHost: Buffer;
   readonly link: NameServerLink;
+  readonly lite: PopContext['lite'];
   /** A file in `config/`. */
   readonly configFile: (name: string) => ConfigText;
   readonly scheduleTurn: () => void;
@@ -101,6 +102,7 @@ export class PopService implements BrokerService {
     return {
       platform,
       settings,
+      lite: this.#parts.lite,
       topic: (name) => topics.topic(name),
       makeRetryTopic: (retryTopic, group, queueNums) => this.#makeRetryTopic(retryTopic, group, queueNums),
       group: (name) => groups.findOrCreate(name),

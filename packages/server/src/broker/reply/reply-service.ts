@@ -20,6 +20,9 @@ import { type SendRefusalSettings, SendRefusals } from '../send-refusals.ts';
 /** How long the requesting client may take to take its reply. */
 const PUSH_TIMEOUT_MS = 10_000;
 
+/** Queues asked for when the client does not say. */
+const DEFAULT_QUEUE_NUMS = 4;
+
 export interface ReplySettings extends SendRefusalSettings {
   readonly brokerClusterName: string;
   readonly regionId: string;
@@ -86,10 +89,9 @@ export class ReplyService implements BrokerService {
     const problem = topicNameProblem(header.topic);
     if (problem !== undefined) return refusals.topicName(problem);
     if (isNoSendTopic(header.topic)) return refusals.topicForbidden(header.topic);
-    const { topic, defaultTopic } = header;
+    const { topic, defaultTopic = '', defaultTopicQueueNums: clientQueueNums = DEFAULT_QUEUE_NUMS } = header;
     const topicSysFlag = header.unitMode === true ? TOPIC_FLAG_UNIT : 0;
-    const config =
-      known ?? broker.topics.createOnSend({ topic, defaultTopic, clientQueueNums: header.defaultTopicQueueNums, topicSysFlag });
+    const config = known ?? broker.topics.createOnSend({ topic, defaultTopic, clientQueueNums, topicSysFlag });
     if (config === undefined) return refusals.topicNotExist(topic);
     const { queueId } = header;
     if (queueId >= Math.max(config.writeQueueNums, config.readQueueNums)) return refusals.queueIllegal(queueId, config, peer.address);
@@ -119,10 +121,10 @@ export class ReplyService implements BrokerService {
         {
           code: pushReplyMessageToClient.code,
           ext: writeHeader(pushReplyMessageToClient.request, {
-            producerGroup: header.producerGroup,
+            producerGroup: header.producerGroup ?? '',
             topic: header.topic,
-            defaultTopic: header.defaultTopic,
-            defaultTopicQueueNums: header.defaultTopicQueueNums,
+            defaultTopic: header.defaultTopic ?? '',
+            defaultTopicQueueNums: header.defaultTopicQueueNums ?? DEFAULT_QUEUE_NUMS,
             queueId: header.queueId,
             sysFlag: header.sysFlag,
             bornTimestamp: header.bornTimestamp,

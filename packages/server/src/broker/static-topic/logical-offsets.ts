@@ -84,10 +84,7 @@ export class LogicalOffsets {
   }
 
   /** UPDATE_CONSUMER_OFFSET: the position goes to the physical queue that it points into. */
-  update(
-    header: RequestOf<typeof updateConsumerOffset>,
-    local: (header: RequestOf<typeof updateConsumerOffset>) => Answer,
-  ): Outcome {
+  update(header: RequestOf<typeof updateConsumerOffset>, local: (header: RequestOf<typeof updateConsumerOffset>) => Answer): Outcome {
     const led = this.#led(header, notLeaderForRequest);
     if (led === undefined || 'slug' in led) return led;
     // What is missing or negative is refused as for any topic.
@@ -192,11 +189,7 @@ export class LogicalOffsets {
     return typeof found === 'number' ? ok(searchOffsetByTimestamp, { offset: logicalOffset(place, found) }) : found;
   }
 
-  async #searchIn(
-    header: RequestOf<typeof searchOffsetByTimestamp>,
-    led: Led,
-    item: LogicQueueMappingItem,
-  ): Promise<number | Refusal> {
+  async #searchIn(header: RequestOf<typeof searchOffsetByTimestamp>, led: Led, item: LogicQueueMappingItem): Promise<number | Refusal> {
     if (item.bname === led.brokerName) {
       const boundary = header.boundaryType?.toLowerCase() === 'upper' ? 'upper' : 'lower';
       return this.#parts.store.queueOffsetByTime(led.topic, item.queueId, header.timestamp, boundary);

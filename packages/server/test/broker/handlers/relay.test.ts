@@ -39,3 +39,27 @@ test('a client that is not there, too old, silent or lost is named', async () =>
   const old = await (await brokerWith(new FakePeer(), 61)).ask(307, ASKED);
   assert.match(old.remark ?? '', /^The Consumer <c1> Version <61> too low to finish, please upgrade it to V3_1_8_SNAPSHOT$/);
 });
+
+test('a message is handed to a consumer directly: the record from the log, with the flags of topic and group', async () => {
+  const peer = new FakePeer();
+  const broker = new TestBroker();
+  broker.parts.topics.createInternal({ topic: 'Online', queueNums: 4, perm: 6, topicSysFlag: 0, order: false });
+  const clientId = '192.0.2.2@iCGonline8736467112111';
+  await broker.ask(34, {}, { peer, body: heartbeat({ clientId, group: 'CGonline', topics: { Online: '*' } }) });
+  broker.store.maxPhysicalOffset = 0x12fcc;
+  broker.store.put('Online', 0, { storeTimestamp: 1, body: 'm' });
+  const consumed = goldenCases('client-calls').get('CONSUME_MESSAGE_DIRECTLY-0-1');
+  const body = Buffer.from(consumed?.responseBody ?? '');
+  peer.reply = () => Promise.resolve({ code: 0, version: 513, remark: undefined, ext: {}, body });
+  await replay(broker, { family: 'client-calls', name: 'CONSUME_MESSAGE_DIRECTLY-0-2' });
+  assert.deepEqual(peer.requests[0]?.ext, consumed?.requestExt, 'as a Java broker relays it');
+  assert.deepEqual(peer.requests[0]?.body, broker.store.recordAt(0x12fcc));
+  await replay(broker, { family: 'client-calls', name: 'CONSUME_MESSAGE_DIRECTLY-1-1' });
+  const gone = await broker.ask(309, { consumerGroup: 'CGonline', clientId, msgId: '7F00000100004AA60000000000000001', topic: 'Online' });
+  assert.deepEqual(
+    [gone.code, gone.remark?.startsWith('can not find message by the id, 7F00000100004AA60000000000000001 [record-not-found] ')],
+    [1, true],
+  );
+  const bad = await broker.ask(309, { consumerGroup: 'CGonline', clientId, msgId: 'nonsense', topic: 'Online' });
+  assert.equal(bad.code, 1);
+});

@@ -136,13 +136,13 @@ test('in unit mode the retry topic says so', async () => {
 
 test('what cannot be sent back is refused with its cause, and nothing is stored', async () => {
   const broker = await e2e({ autoCreateSubscriptionGroup: 'false' });
+  await group(broker, {});
   const record = await sent(broker);
   assertRefused(await sendBack(broker, record, { group: 'Nobody' }), {
     code: 26,
     legacy: `subscription group not exist, Nobody ${FAQ}`,
     slug: 'group-not-exist',
   });
-  await group(broker, {});
   assertRefused(await sendBack(broker, { physicalOffset: 99_999_999 }), {
     code: 1,
     legacy: 'look message by offset failed, 99999999',
