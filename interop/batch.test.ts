@@ -1,5 +1,5 @@
 /**
- * Batches to a topic with `queue.type=BatchCQ`, light queues and priorities with Java clients: what a 5.5.0 producer sends in one
+ * Batches to a topic with `queue.type=BatchCQ`, light queues, priorities and lite topics with Java clients: what a 5.5.0 producer sends in one
  * request is one record, which its consumer takes apart; a 4.9.8 producer's batch is stored message by message in the same queue.
  */
 import assert from 'node:assert/strict';
@@ -27,9 +27,21 @@ test('inner batches, light queues and priorities with Java clients', { skip, tim
   const admin = openAdmin();
   const driver = openDriver({ version: '5.5.0', namesrv: namesrv.address });
   const older = openDriver({ version: '4.9.8', namesrv: namesrv.address });
-  const created = await admin.run(
-    ['updateTopic', '-n', namesrv.address, '-c', 'DefaultCluster', '-t', topic, '-r', '1', '-w', '1', '-a', '+queue.type=BatchCQ'],
-  );
+  const created = await admin.run([
+    'updateTopic',
+    '-n',
+    namesrv.address,
+    '-c',
+    'DefaultCluster',
+    '-t',
+    topic,
+    '-r',
+    '1',
+    '-w',
+    '1',
+    '-a',
+    '+queue.type=BatchCQ',
+  ]);
   assert.match(created.stdout, /create topic to .* success/, created.stderr);
 
   await t.test('a batch of client 5.5.0 is one record, and its consumer gets every message of it', async () => {
@@ -56,7 +68,10 @@ test('inner batches, light queues and priorities with Java clients', { skip, tim
     assert.deepEqual(bodies(consumed), named('older', 3));
     const all = await command(driver, ['readAll', topic]);
     assert.deepEqual(decoded(all), [...named('inner', 5), ...named('next', 3), ...named('older', 3)]);
-    assert.deepEqual(all.map((line) => line.queueOffset), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(
+      all.map((line) => line.queueOffset),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    );
     assert.ok(all.every((line) => ((line.sysFlag ?? 0) & innerBatch) === 0 || (line.queueOffset ?? 0) < 8));
   });
 
@@ -84,6 +99,34 @@ test('inner batches, light queues and priorities with Java clients', { skip, tim
       const [sent] = await command(driver, ['sendWith', 'Ranked', priority, `_SYS_MSG_PRIORITY_=${priority}`]);
       assert.equal(sent?.queueId, queueId);
     }
+  });
+
+  await t.test('mqadmin sees lite topics, their parent and their group', async () => {
+    const asked = async (...args: string[]): Promise<string> => {
+      const { stdout, stderr } = await admin.run([...args, '-n', namesrv.address]);
+      assert.equal(stderr, '', args.join(' '));
+      return stdout;
+    };
+    await asked(
+      'updateTopic',
+      '-c',
+      'DefaultCluster',
+      '-t',
+      'Chat',
+      '-r',
+      '2',
+      '-w',
+      '2',
+      '-a',
+      '+message.type=LITE,+lite.topic.expiration=60',
+    );
+    await asked('updateSubGroup', '-c', 'DefaultCluster', '-g', 'ChatReaders', '--attributes', '+lite.bind.topic=Chat');
+    for (const body of ['hello', 'again']) await command(driver, ['sendWith', 'Chat', body, '__LITE_TOPIC=room-7']);
+    assert.deepEqual(decoded(await command(driver, ['readLight', '%LMQ%$Chat$room-7', 'Chat'])), ['hello', 'again']);
+    assert.match(await asked('getBrokerLiteInfo', '-c', 'DefaultCluster'), /default +20000 +5 +0/);
+    assert.match(await asked('getParentTopicInfo', '-p', 'Chat'), /60 +1 +1 +\[ChatReaders\]/);
+    assert.match(await asked('getLiteTopicInfo', '-p', 'Chat', '-l', 'room-7'), /0 +2 +\d{4}-\d{2}-\d{2}.* true +0/);
+    assert.match(await asked('getLiteGroupInfo', '-p', 'Chat', '-g', 'ChatReaders'), /Total Lag Count: 2/);
   });
 
   await Promise.all([admin.close(), driver.close(), older.close()]);

@@ -45,6 +45,7 @@ public final class Driver {
     static Map<String, Case> slowCases() {
         Map<String, Case> cases = new LinkedHashMap<>();
         DelayCases.register(cases);
+        KindCases.register(cases);
         return cases;
     }
 
@@ -84,7 +85,7 @@ public final class Driver {
     private static boolean execute(Env env, String[] args, PrintStream out) {
         try {
             if (args[0].equals("list")) {
-                known().keySet().forEach(name -> out.println(Json.line().put("case", name)));
+                cases().keySet().forEach(name -> out.println(Json.line().put("case", name)));
                 return true;
             }
             if (Commands.has(args[0])) {
@@ -100,13 +101,6 @@ public final class Driver {
             ok &= runCase(env, name, out);
         }
         return ok;
-    }
-
-    /** Every case by name: those of `all`, and those that need a broker of their own. */
-    private static Map<String, Case> known() {
-        Map<String, Case> known = cases();
-        KindCases.register(known);
-        return known;
     }
 
     private static List<String> selected(String argument) {

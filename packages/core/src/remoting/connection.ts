@@ -41,6 +41,11 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** While all connections together hold more than this for slow readers, each may only let {@link PENDING_BYTES_STOP_SHORT} wait. */
 export const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
 export const PENDING_BYTES_STOP_SHORT = 64 * 1024;
+/**
+ * So much output goes to the socket at once and not at the end of the turn: there it counts for the bound above, also when
+ * a hundred connections ask for much in the same turn.
+ */
+const FLUSH_NOW_BYTES = 256 * 1024;
 /** Requests of ours that may wait for the peer's answer at once. */
 const OUTSTANDING_REQUESTS_MAX = 65_535;
 
@@ -267,6 +272,7 @@ export class RemotingConnection implements Peer, Flushable {
       if (!(error instanceof FrameError)) throw error;
       this.#refuseFrame(error.message, bytes, start, end);
     }
+    if (this.output.length >= FLUSH_NOW_BYTES) this.flush();
     return !this.closed && !this.#ending && this.pendingBytes < this.#pendingBytesStop();
   }
 

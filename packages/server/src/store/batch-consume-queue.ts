@@ -234,7 +234,8 @@ export class BatchConsumeQueue {
       const position = this.#writtenRow * UNIT;
       const room = this.#files.segmentBytes - (position % this.#files.segmentBytes);
       const bytes = Math.min(room, unwritten.length - at);
-      const marked = bytes === room ? unwritten.subarray(at, at + bytes) : Buffer.concat([unwritten.subarray(at, at + bytes), Buffer.alloc(UNIT)]);
+      const marked =
+        bytes === room ? unwritten.subarray(at, at + bytes) : Buffer.concat([unwritten.subarray(at, at + bytes), Buffer.alloc(UNIT)]);
       this.#files.writeNow(marked, 0, marked.length, position);
       at += bytes;
       this.#writtenRow += bytes / UNIT;

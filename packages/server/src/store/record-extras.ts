@@ -21,7 +21,11 @@ export interface RecordExtras {
 export const LIGHT_QUEUE_PREFIX = '%LMQ%';
 
 /** Topics of the broker itself whose messages were, or will be, dispatched to light queues under their real topic. */
-const WITHOUT_LIGHT_QUEUES: ReadonlySet<string> = new Set(['SCHEDULE_TOPIC_XXXX', 'RMQ_SYS_TRANS_HALF_TOPIC', 'RMQ_SYS_TRANS_OP_HALF_TOPIC']);
+const WITHOUT_LIGHT_QUEUES: ReadonlySet<string> = new Set([
+  'SCHEDULE_TOPIC_XXXX',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+]);
 
 /**
  * Whether messages of a topic go to light queues (since-5.4.md 3.3). Apache dispatches half messages too, so that the

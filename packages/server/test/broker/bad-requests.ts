@@ -57,6 +57,7 @@ const VALUES: Readonly<Record<string, string | number>> = {
   subscription: '*',
   expressionType: 'TAG',
   boundaryType: 'LOWER',
+  commitOrRollback: 8,
   properties: '',
 };
 

@@ -26,7 +26,10 @@ test('what is no priority is left alone', async () => {
   const broker = await e2e();
   for (const text of ['-1', 'high', '99999999999'])
     assert.equal((await broker.send({ queueId: 1, properties: { _SYS_MSG_PRIORITY_: text } })).ext['queueId'], '1');
-  assert.deepEqual((await broker.all('T', 1)).map(({ properties }) => properties['_SYS_MSG_PRIORITY_']), ['-1', 'high', '99999999999']);
+  assert.deepEqual(
+    (await broker.all('T', 1)).map(({ properties }) => properties['_SYS_MSG_PRIORITY_']),
+    ['-1', 'high', '99999999999'],
+  );
   assert.deepEqual([undefined, '', '5', '+5', '2147483648'].map(priorityOf), [-1, -1, 5, 5, -1]);
 });
 

@@ -102,7 +102,10 @@ for (const exitWasClean of [true, false])
       const queue = newQueue(platform);
       queue.load();
       queue.recover(exitWasClean);
-      assert.deepEqual(bases(queue), Array.from({ length: count }, (_, n) => row(n).baseQueueOffset));
+      assert.deepEqual(
+        bases(queue),
+        Array.from({ length: count }, (_, n) => row(n).baseQueueOffset),
+      );
       fill(queue, 2, count);
       assert.equal(bases(queue).length, count + 2);
     }

@@ -49,6 +49,7 @@ export const searchOffsetByTimestamp = command({
     queueId: int('queue'),
     timestamp: long('store time looked for', 'ms'),
     boundaryType: str('LOWER (default): first message at or after the time; UPPER: last at or before').optional(),
+    liteTopic: str('lite topic of the topic to look into').optional(),
     lo: LOGICAL,
   },
   response: { offset: long('queue offset') },

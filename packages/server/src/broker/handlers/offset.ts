@@ -14,7 +14,9 @@ import {
 import { type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, ok } from '@perigee/core/remoting/handler';
+import type { TimeBoundary } from '../../store/store-view.ts';
 import type { BrokerParts } from '../broker-parts.ts';
+import { liteQueueOf } from '../lite/lite-name.ts';
 
 /** Handlers of positions and bounds. */
 export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetCommands> {
@@ -31,9 +33,10 @@ export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetC
     },
 
     searchOffsetByTimestamp: (header) => {
+      if (header.liteTopic !== undefined && header.liteTopic.trim().length > 0) return searchLite(broker, header, header.liteTopic);
       const found = logical?.search(header);
       if (found !== undefined) return found;
-      const boundary = header.boundaryType?.toLowerCase() === 'upper' ? 'upper' : 'lower';
+      const boundary = boundaryOf(header.boundaryType);
       return ok(searchOffsetByTimestamp, { offset: store.queueOffsetByTime(header.topic, header.queueId, header.timestamp, boundary) });
     },
     getMaxOffset: (header) =>
@@ -48,6 +51,17 @@ export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetC
     // from a 5.5.0 master, which writes them bare, it gets no positions at all.
     getAllConsumerOffset: () => done(Buffer.from(stringifyJavaJson(consumerOffsetsValue(offsets.dump()), 'standard'))),
   };
+}
+
+function boundaryOf(text: string | undefined): TimeBoundary {
+  return text?.toLowerCase() === 'upper' ? 'upper' : 'lower';
+}
+
+/** A lite topic has one queue; any other, and an empty one, answers 0 (since-5.4.md 2). */
+function searchLite({ store }: BrokerParts, header: RequestOf<typeof searchOffsetByTimestamp>, liteTopic: string): Answer {
+  const queue = liteQueueOf(header.topic, liteTopic);
+  const offset = header.queueId === 0 ? store.queueOffsetByTime(queue, 0, header.timestamp, boundaryOf(header.boundaryType)) : 0;
+  return ok(searchOffsetByTimestamp, { offset });
 }
 
 function queryPosition(broker: BrokerParts, header: RequestOf<typeof queryConsumerOffset>): Answer {

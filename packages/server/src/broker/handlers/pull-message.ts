@@ -12,6 +12,7 @@ import { headerRefusal } from '@perigee/core/remoting/handler';
 import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
+import { liteQueueOf } from '../lite/lite-name.ts';
 import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
 import type { PullRefusals } from '../pull-refusals.ts';
 import { answerPull } from '../pull-reply.ts';
@@ -32,6 +33,7 @@ const SUB_VERSION = slotOf('subVersion');
 const EXPRESSION_TYPE = slotOf('expressionType');
 const MAX_MSG_BYTES = slotOf('maxMsgBytes');
 const REQUEST_SOURCE = slotOf('requestSource');
+const LITE_TOPIC = slotOf('liteTopic');
 const LO = slotOf('lo');
 
 /** broker.md 9.1: bytes of one answer when the client names no limit (128 MiB), and the frame's own bound. */
@@ -104,6 +106,8 @@ interface Pull {
   readonly expressionType: string | undefined;
   readonly subscription: string | undefined;
   readonly requestSource: number;
+  /** Where the messages are: the topic, or the light queue of one of its lite topics (since-5.4.md 6). */
+  readonly readTopic: string;
   /** Whether the queue id of a static topic is that of a logical queue. */
   readonly isLogical: boolean;
   /** Of a pull of a logical queue, whose queue and offset are physical here: its place, and the pull as it came. */
@@ -136,6 +140,10 @@ const CODES: Readonly<Record<ReadStatus | 'OFFSET_RESET', number>> = {
   OFFSET_RESET: ResponseCode.PULL_OFFSET_MOVED,
   OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
 };
+
+function readTopicOf(topic: string, liteTopic: string | undefined): string {
+  return liteTopic === undefined || liteTopic.trim().length === 0 ? topic : liteQueueOf(topic, liteTopic);
+}
 
 /** The pull of the physical queue that holds what was asked for. */
 function placed(pull: Pull, place: PullPlace): Pull {
@@ -209,6 +217,7 @@ export class PullMessageHandler {
         expressionType: view.text(EXPRESSION_TYPE),
         subscription: view.text(SUBSCRIPTION),
         requestSource,
+        readTopic: view.has(LITE_TOPIC) ? readTopicOf(topic, view.text(LITE_TOPIC)) : topic,
         isLogical: !view.has(LO) || view.boolean(LO),
       },
       undefined,
@@ -291,7 +300,7 @@ export class PullMessageHandler {
     const startedMs = this.#parts.nowMs();
     const isWhereHeld = held !== undefined && held.queue.queueId === pull.queueId;
     const result = reader.read({
-      queue: this.#parts.queue(pull.topic, pull.queueId),
+      queue: this.#parts.queue(pull.readTopic, pull.queueId),
       queueOffset: isWhereHeld ? held.queueOffset : pull.queueOffset,
       messagesMax: pull.messagesMax,
       bytesMax: pull.bytesMax,
@@ -399,7 +408,7 @@ export class PullMessageHandler {
   #hold(pull: Pull, rowFilter: RowFilter | undefined): boolean {
     const { settings } = this.#parts;
     const timeoutMs = settings.longPollingEnable ? pull.suspendTimeoutMs : settings.shortPollingTimeMills;
-    const queue = this.#parts.queueToHold(pull.topic, pull.queueId);
+    const queue = this.#parts.queueToHold(pull.readTopic, pull.queueId);
     const held: Held = {
       pull: pull.asked ?? pull,
       connection: pull.connection,

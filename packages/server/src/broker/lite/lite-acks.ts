@@ -1,7 +1,7 @@
 /** Acknowledging lite messages and changing when they come again: 200051 and 200053 with `liteTopic` (since-5.4.md 6.4). */
 import type { Refusal } from '@perigee/core/protocol/refusal';
-import { parseReceiptHandle, type ReceiptHandle, REVIVE_QUEUE_ORDER } from '../pop/receipt-handle.ts';
-import { endOf, hasMore, type LiteContext, LITE_QUEUE_ID } from './lite-context.ts';
+import { parseReceiptHandle, REVIVE_QUEUE_ORDER, type ReceiptHandle } from '../pop/receipt-handle.ts';
+import { endOf, hasMore, LITE_QUEUE_ID, type LiteContext } from './lite-context.ts';
 import { boundTopic } from './lite-metadata.ts';
 import { liteQueueOf } from './lite-name.ts';
 import { liteRefusals } from './lite-refusals.ts';

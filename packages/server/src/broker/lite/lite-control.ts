@@ -5,7 +5,7 @@ import { notifyUnsubscribeLite } from '@perigee/core/protocol/commands/lite';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { type Answer, done, type IncomingRequest, type Outcome, type Peer } from '@perigee/core/remoting/handler';
 import { withBody } from '../handlers/request-body.ts';
-import { endOf, hasMore, type LiteContext, LITE_QUEUE_ID } from './lite-context.ts';
+import { endOf, hasMore, LITE_QUEUE_ID, type LiteContext } from './lite-context.ts';
 import { isExclusive, isWildcard, resetsWhenTakenOver, resetsWhenUnsubscribed } from './lite-metadata.ts';
 import { liteQueueOf, liteTopicOf } from './lite-name.ts';
 import { liteRefusals } from './lite-refusals.ts';

@@ -1,5 +1,5 @@
 /** How lite topics end (since-5.4.md 6.5): idle too long, with their parent topic, or never used. */
-import { endOf, liteQueues, type LiteContext, LITE_QUEUE_ID } from './lite-context.ts';
+import { endOf, LITE_QUEUE_ID, type LiteContext, liteQueues } from './lite-context.ts';
 import { expirationMs } from './lite-metadata.ts';
 import { liteTopicOf } from './lite-name.ts';
 

@@ -1,14 +1,15 @@
 /** POP_LITE_MESSAGE 200070 (since-5.4.md 6.3): messages of the lite topics that a client is subscribed to. */
+
+import type { Cancel } from '@perigee/core/platform/ports';
 import { PERM_READ } from '@perigee/core/protocol/bodies/topic-config';
 import type { RequestOf } from '@perigee/core/protocol/command';
-import { popLiteMessage } from '@perigee/core/protocol/commands/lite';
+import type { popLiteMessage } from '@perigee/core/protocol/commands/lite';
 import { POP_MESSAGES_MAX } from '@perigee/core/protocol/commands/pop';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { Answer, IncomingRequest, Outcome } from '@perigee/core/remoting/handler';
-import type { Cancel } from '@perigee/core/platform/ports';
 import { REVIVE_QUEUE_ORDER } from '../pop/receipt-handle.ts';
-import { type LiteContext, LITE_QUEUE_ID } from './lite-context.ts';
+import { LITE_QUEUE_ID, type LiteContext } from './lite-context.ts';
 import { boundTopic, isParentTopic } from './lite-metadata.ts';
 import { liteRefusals } from './lite-refusals.ts';
 

@@ -14,7 +14,7 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import { type Answer, done } from '@perigee/core/remoting/handler';
 import { isLightQueue } from '../lmq/light-dispatch.ts';
 import type { Topic } from '../topic-table.ts';
-import { endOf, liteQueues, type LiteContext, LITE_QUEUE_ID } from './lite-context.ts';
+import { endOf, LITE_QUEUE_ID, type LiteContext, liteQueues } from './lite-context.ts';
 import { boundTopic, expirationMinutes, isParentTopic } from './lite-metadata.ts';
 import { liteQueueOf, liteTopicOf } from './lite-name.ts';
 import { liteRefusals } from './lite-refusals.ts';
@@ -148,7 +148,8 @@ export class LiteQuestions {
     const queue = liteQueueOf(parentTopic, liteTopic);
     const brokerOffset = endOf(this.#context, queue);
     const shared = { group, parentTopic, liteTopic, topByCount: [], topByTime: [] };
-    if (brokerOffset === 0) return done(encodeLiteGroupInfo({ ...shared, earliestUnconsumedTimestamp: NOT_KNOWN, totalLagCount: NOT_KNOWN }));
+    if (brokerOffset === 0)
+      return done(encodeLiteGroupInfo({ ...shared, earliestUnconsumedTimestamp: NOT_KNOWN, totalLagCount: NOT_KNOWN }));
     const lag = this.#lag(queue, group);
     const consumerOffset = broker.offsets.position(group, queue, LITE_QUEUE_ID);
     return done(

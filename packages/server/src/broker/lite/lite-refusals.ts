@@ -5,7 +5,7 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { FAQ } from '../send-refusals.ts';
 
 const POP_EXT = { invisibleTime: '0', popTime: '0', reviveQid: '0' };
-const LITE_GROUP = 'mqadmin updateSubGroup -a +lite.bind.topic=<parent topic> makes a group a lite group';
+const LITE_GROUP = 'mqadmin updateSubGroup --attributes +lite.bind.topic=<parent topic> makes a group a lite group';
 
 function pop(parts: RefusalParts): Refusal {
   return refusal({ ...parts, ext: POP_EXT });
@@ -113,12 +113,16 @@ export const liteRefusals = {
     }),
 
   // --- subscriptions ---
-  noBody: (): Refusal => illegal('lite-body-missing', 'Request body is null.', 'the request says what to subscribe to in its body'),
-  emptyBody: (): Refusal => illegal('lite-body-empty', 'LiteSubscriptionCtlRequestBody is empty.', 'its subscriptionSet holds no change'),
+  noBody: (): Refusal => refuse('lite-body-missing', 'Request body is null.', 'the request says what to subscribe to in its body'),
+  emptyBody: (): Refusal => refuse('lite-body-empty', 'LiteSubscriptionCtlRequestBody is empty.', 'its subscriptionSet holds no change'),
   notConsuming: (group: string): Refusal =>
-    illegal('lite-group-off', 'Consumer group is not allowed to consume.', `group ${group} does not exist, or its consumeEnable is false`),
+    refuse('lite-group-off', 'Consumer group is not allowed to consume.', `group ${group} does not exist, or its consumeEnable is false`),
   wildcard: (group: string): Refusal =>
-    illegal('lite-group-wildcard', 'subscribe lite operation is not supported for this group', `group ${group} has lite.sub.wildcard and gets every lite topic`),
+    refuse(
+      'lite-group-wildcard',
+      'subscribe lite operation is not supported for this group',
+      `group ${group} has lite.sub.wildcard and gets every lite topic`,
+    ),
   quota: (count: number, max: number): Refusal =>
     refusal({
       slug: 'lite-subscription-quota',
@@ -129,17 +133,42 @@ export const liteRefusals = {
 
   // --- questions ---
   askTopicNotExist: (topic: string): Refusal =>
-    refusal({ slug: 'topic-not-exist', code: ResponseCode.TOPIC_NOT_EXIST, legacy: `Topic [${topic}] not exist.`, cause: 'this broker has no such topic' }),
+    refusal({
+      slug: 'topic-not-exist',
+      code: ResponseCode.TOPIC_NOT_EXIST,
+      legacy: `Topic [${topic}] not exist.`,
+      cause: 'this broker has no such topic',
+    }),
   askTopicType: (topic: string): Refusal =>
-    refusal({ slug: 'lite-topic-type', code: ResponseCode.INVALID_PARAMETER, legacy: `Topic [${topic}] type not match.`, cause: 'its message.type is not LITE' }),
+    refusal({
+      slug: 'lite-topic-type',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: `Topic [${topic}] type not match.`,
+      cause: 'its message.type is not LITE',
+    }),
   askGroupNotExist: (group: string): Refusal =>
-    refusal({ slug: 'group-not-exist', code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, legacy: `Group [${group}] not exist.`, remedy: LITE_GROUP }),
+    refusal({
+      slug: 'group-not-exist',
+      code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST,
+      legacy: `Group [${group}] not exist.`,
+      remedy: LITE_GROUP,
+    }),
   askGroupType: (group: string): Refusal =>
-    refusal({ slug: 'lite-group-type', code: ResponseCode.INVALID_PARAMETER, legacy: `Group [${group}] is not a LITE group.`, remedy: LITE_GROUP }),
+    refusal({
+      slug: 'lite-group-type',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: `Group [${group}] is not a LITE group.`,
+      remedy: LITE_GROUP,
+    }),
   askBinding: (group: string, topic: string): Refusal =>
-    refusal({ slug: 'lite-group-binding', code: ResponseCode.INVALID_PARAMETER, legacy: `Subscription [${group}]-[${topic}] not match.`, remedy: LITE_GROUP }),
+    refusal({
+      slug: 'lite-group-binding',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: `Subscription [${group}]-[${topic}] not match.`,
+      remedy: LITE_GROUP,
+    }),
 } as const;
 
-function illegal(slug: string, legacy: string, cause?: string): Refusal {
+function refuse(slug: string, legacy: string, cause?: string): Refusal {
   return refusal({ slug, code: ResponseCode.ILLEGAL_OPERATION, legacy, ...(cause === undefined ? {} : { cause }) });
 }

@@ -9,7 +9,7 @@ import type { BrokerService } from '../broker-service.ts';
 import { type RouteSettings, TopicRoutes } from '../pop/topic-routes.ts';
 import type { NameServerLink } from '../registration-loop.ts';
 import { LiteAcks } from './lite-acks.ts';
-import { hasMore, liteQueues, type LiteContext, type LiteSettings } from './lite-context.ts';
+import { hasMore, type LiteContext, type LiteSettings, liteQueues } from './lite-context.ts';
 import { LiteControl } from './lite-control.ts';
 import { LiteEvents } from './lite-events.ts';
 import { LiteLifecycle } from './lite-lifecycle.ts';

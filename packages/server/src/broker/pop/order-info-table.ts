@@ -117,10 +117,13 @@ export class OrderInfoTable {
     return orderCountInfo(info, key.queueId);
   }
 
-  /** Acknowledges one message; a queue that was never popped in order takes it as the only one of its batch. */
+  /**
+   * Acknowledges one message. Of a queue without a batch (a kill has forgotten it) nothing is acknowledged, and its
+   * messages come again: Apache moves the group behind whatever message is named then, over those that nobody acknowledged.
+   */
   acknowledge(key: OrderKey, queueOffset: number, popTimeMs: number): Acked {
     const entry = this.#entry(key);
-    if (entry === undefined) return { state: 'next', nextOffset: queueOffset + 1 };
+    if (entry === undefined) return { state: 'stale' };
     const acked = acknowledge(entry.info, queueOffset, popTimeMs);
     if (acked.state === 'next') {
       entry.info.lastConsumeMs = this.#clock.wallMs();

@@ -27,8 +27,16 @@ async function createTopic(broker: E2e, topic: string, attributes = '+queue.type
   assert.equal(answer.code, 0, answer.remark);
 }
 
-function batch(broker: E2e, count: number, name: string, properties: Readonly<Record<string, string>> = { UNIQ_KEY: `U${name}` }): Promise<WireAnswer> {
-  const messages = Array.from({ length: count }, (_, n) => ({ body: `${name}${n}`, properties: { TAGS: 'same', UNIQ_KEY: `${name}-${n}` } }));
+function batch(
+  broker: E2e,
+  count: number,
+  name: string,
+  properties: Readonly<Record<string, string>> = { UNIQ_KEY: `U${name}` },
+): Promise<WireAnswer> {
+  const messages = Array.from({ length: count }, (_, n) => ({
+    body: `${name}${n}`,
+    properties: { TAGS: 'same', UNIQ_KEY: `${name}-${n}` },
+  }));
   return broker.run(sendBatch(broker.client, messages, { topic: 'B', queueId: 0, properties }));
 }
 
@@ -46,7 +54,14 @@ test('a batch is one record with the flags and counts of an inner batch, and tak
   const { msgId, ...ext } = first.ext;
   assert.equal(first.code, 0);
   assert.equal(decodeOffsetMsgId(msgId as string).physicalOffset, 0);
-  assert.deepEqual(ext, { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true', queueId: '0', queueOffset: '0', transactionId: 'Ua', batchUniqId: 'Ua' });
+  assert.deepEqual(ext, {
+    MSG_REGION: 'DefaultRegion',
+    TRACE_ON: 'true',
+    queueId: '0',
+    queueOffset: '0',
+    transactionId: 'Ua',
+    batchUniqId: 'Ua',
+  });
   assert.deepEqual([single.ext['queueOffset'], second.ext['queueOffset']], ['3', '4']);
   const stored = await broker.all('B');
   assert.deepEqual(
@@ -66,8 +81,13 @@ test('the properties stand in the order in which Apache stores them', async () =
   await createTopic(broker, 'B');
   const answer = await batch(broker, 2, 'a', { UNIQ_KEY: 'U', WAIT: 'true' });
   const { body } = await broker.request(VIEW, { offset: decodeOffsetMsgId(answer.ext['msgId'] as string).physicalOffset });
-  const order = ['INNER_BASE\u00010', 'MSG_REGION', 'UNIQ_KEY', 'CLUSTER', 'WAIT', 'TRACE_ON', 'INNER_NUM\u00012'].map((name) => body.lastIndexOf(name));
-  assert.deepEqual(order, [...order].sort((a, b) => a - b));
+  const order = ['INNER_BASE\u00010', 'MSG_REGION', 'UNIQ_KEY', 'CLUSTER', 'WAIT', 'TRACE_ON', 'INNER_NUM\u00012'].map((name) =>
+    body.lastIndexOf(name),
+  );
+  assert.deepEqual(
+    order,
+    [...order].sort((a, b) => a - b),
+  );
   assert.ok(!order.includes(-1));
 });
 
@@ -101,11 +121,14 @@ test('a batch without a UNIQ_KEY of its own (4.x clients) is stored message by m
   const answer = await batch(broker, 3, 'a', { WAIT: 'true' });
   assert.equal((answer.ext['msgId'] as string).split(',').length, 3);
   assert.equal(answer.ext['batchUniqId'], undefined);
-  assert.deepEqual((await broker.all('B')).map(({ body, queueOffset, sysFlag }) => [body, queueOffset, sysFlag]), [
-    ['a0', 0, 0],
-    ['a1', 1, 0],
-    ['a2', 2, 0],
-  ]);
+  assert.deepEqual(
+    (await broker.all('B')).map(({ body, queueOffset, sysFlag }) => [body, queueOffset, sysFlag]),
+    [
+      ['a0', 0, 0],
+      ['a1', 1, 0],
+      ['a2', 2, 0],
+    ],
+  );
 });
 
 test('a search by time answers the first message of the batch', async () => {
@@ -133,19 +156,34 @@ for (const way of ['a clean stop', 'a power cut'] as const)
     await broker.reconnect();
     const third = await batch(broker, 2, 'c');
     assert.equal(third.ext['queueOffset'], '5');
-    assert.deepEqual((await broker.all('B')).map(({ body }) => itemsOf(body)), [['a0', 'a1', 'a2'], ['b0', 'b1'], ['c0', 'c1']]);
+    assert.deepEqual(
+      (await broker.all('B')).map(({ body }) => itemsOf(body)),
+      [
+        ['a0', 'a1', 'a2'],
+        ['b0', 'b1'],
+        ['c0', 'c1'],
+      ],
+    );
   });
 
 test('what claims to be an inner batch, or to be none, is refused where it is not true', async () => {
   const broker = await e2e();
   await createTopic(broker, 'B');
   const plainFlag = await broker.send({ topic: 'T', sysFlag: 0xc0, body: batchBody([{ body: 'x' }]), properties: { UNIQ_KEY: 'U' } });
-  assertRefused(plainFlag, { code: 13, legacy: LEGACY_ILLEGAL, slug: 'inner-batch-topic', says: /topic T, whose attribute queue.type is not BatchCQ/ });
+  assertRefused(plainFlag, {
+    code: 13,
+    legacy: LEGACY_ILLEGAL,
+    slug: 'inner-batch-topic',
+    says: /topic T, whose attribute queue.type is not BatchCQ/,
+  });
   const plainCount = await broker.send({ topic: 'B', properties: { INNER_NUM: '2' } });
   assertRefused(plainCount, { code: 13, legacy: LEGACY_ILLEGAL, slug: 'inner-batch-flag' });
   const batchCount = await broker.run(sendBatch(broker.client, [{ body: 'x' }], { topic: 'T', properties: { INNER_NUM: '1' } }));
   assertRefused(batchCount, { code: 13, legacy: LEGACY_ILLEGAL, slug: 'inner-batch-flag' });
-  const wrong = await broker.send({ topic: 'B', sysFlag: 0xc0, body: batchBody([{ body: 'x' }]), properties: { INNER_NUM: '7' } }, SEND_BATCH);
+  const wrong = await broker.send(
+    { topic: 'B', sysFlag: 0xc0, body: batchBody([{ body: 'x' }]), properties: { INNER_NUM: '7' } },
+    SEND_BATCH,
+  );
   assertRefused(wrong, { code: 13, legacy: LEGACY_ILLEGAL, slug: 'inner-batch-count', says: /INNER_NUM is 7, the body holds 1 messages/ });
   const garbled = await broker.send({ topic: 'B', sysFlag: 0xc0, body: 'no batch', properties: { UNIQ_KEY: 'U' } });
   assert.equal(garbled.code, 13);

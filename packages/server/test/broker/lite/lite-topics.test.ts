@@ -1,11 +1,12 @@
 /** Lite topics through the whole broker (since-5.4.md 6), with a hand-moved clock. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertRefused, type E2e, type Ext, e2e, isPending, records, type WireAnswer, type WireClient } from '../e2e-wire.ts';
+import { assertRefused, type E2e, type Ext, e2e, isPending, PULL, records, type WireAnswer, type WireClient } from '../e2e-wire.ts';
 
 const UPDATE_TOPIC = 17;
 const DELETE_TOPIC = 215;
 const UPDATE_GROUP = 200;
+const SEARCH_OFFSET = 29;
 const MAX_OFFSET = 30;
 const ACK = 200051;
 const CHANGE = 200053;
@@ -21,7 +22,10 @@ const TRIGGER = 200079;
 const PARENT = 'Parent';
 const GROUP = 'LiteGroup';
 
-async function start(settings: Readonly<Record<string, string>> = {}, groupAttributes: Readonly<Record<string, string>> = {}): Promise<E2e> {
+async function start(
+  settings: Readonly<Record<string, string>> = {},
+  groupAttributes: Readonly<Record<string, string>> = {},
+): Promise<E2e> {
   const broker = await e2e({ enableLmq: 'true', enableMultiDispatch: 'true', ...settings });
   const topic = await broker.request(UPDATE_TOPIC, {
     topic: PARENT,
@@ -36,12 +40,22 @@ async function start(settings: Readonly<Record<string, string>> = {}, groupAttri
   });
   assert.equal(topic.code, 0, topic.remark);
   const attributes = { '+lite.bind.topic': PARENT, ...groupAttributes };
-  const group = await broker.request(UPDATE_GROUP, {}, JSON.stringify({ groupName: GROUP, consumeEnable: true, retryQueueNums: 1, attributes }));
+  const group = await broker.request(
+    UPDATE_GROUP,
+    {},
+    JSON.stringify({ groupName: GROUP, consumeEnable: true, retryQueueNums: 1, attributes }),
+  );
   assert.equal(group.code, 0, group.remark);
   return broker;
 }
 
-function control(broker: E2e, action: string, liteTopicSet: readonly string[], more: Readonly<Record<string, unknown>> = {}, client = broker.client): Promise<WireAnswer> {
+function control(
+  broker: E2e,
+  action: string,
+  liteTopicSet: readonly string[],
+  more: Readonly<Record<string, unknown>> = {},
+  client = broker.client,
+): Promise<WireAnswer> {
   const change = { action, clientId: 'c1', group: GROUP, topic: PARENT, liteTopicSet, version: 1, ...more };
   return broker.run(client.request(CONTROL, {}, Buffer.from(JSON.stringify({ subscriptionSet: [change] }))));
 }
@@ -316,6 +330,24 @@ test('positions are kept over a restart; what was out comes again', async () => 
   assert.deepEqual(bodies(await pop(broker)), ['b']);
 });
 
+test('a lite topic can be pulled and searched by the names of its parent and itself', async () => {
+  const broker = await start();
+  await sendTo(broker, 'room1', 'a');
+  await broker.cluster.clock.advance(5_000);
+  const between = broker.cluster.clock.wallMs() - 2_000;
+  await sendTo(broker, 'room2', 'other');
+  await sendTo(broker, 'room1', 'b');
+  const header = { consumerGroup: 'G', topic: PARENT, queueId: 0, queueOffset: 0, maxMsgNums: 32, sysFlag: 4, commitOffset: 0 };
+  const more = { suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, liteTopic: 'room1' };
+  const answer = await broker.request(PULL, { ...header, ...more });
+  assert.deepEqual([answer.code, answer.ext['maxOffset'], bodies(answer)], [0, '2', ['a', 'b']]);
+  const search = async (ext: Ext): Promise<string | undefined> =>
+    (await broker.request(SEARCH_OFFSET, { topic: PARENT, queueId: 0, timestamp: between, ...ext })).ext['offset'];
+  assert.equal(await search({ liteTopic: 'room1' }), '1');
+  assert.equal(await search({ liteTopic: 'room1', queueId: 1 }), '0');
+  assert.equal(await search({ liteTopic: 'never' }), '0');
+});
+
 test('pops are refused as by a Java broker', async () => {
   const broker = await start();
   await broker.send({ topic: 'Plain' });
@@ -325,7 +357,10 @@ test('pops are refused as by a Java broker', async () => {
   const cases: [Ext, { code: number; legacy: string; slug: string }][] = [
     [{ bornTime: 1 }, { code: 210, legacy: `the broker[${address}] pop message is timeout too much`, slug: 'pop-too-late' }],
     [{ maxMsgNum: 33 }, { code: 29, legacy: `the broker[${address}] pop message's num is greater than 32`, slug: 'max-msg-nums' }],
-    [{ topic: 'Nowhere' }, { code: 17, legacy: `topic [Nowhere] not exist, apply first please! ${FAQ} for further details.`, slug: 'topic-not-exist' }],
+    [
+      { topic: 'Nowhere' },
+      { code: 17, legacy: `topic [Nowhere] not exist, apply first please! ${FAQ} for further details.`, slug: 'topic-not-exist' },
+    ],
     [{ topic: 'Plain' }, { code: 29, legacy: 'the topic [Plain] message type not match', slug: 'lite-topic-type' }],
     [
       { consumerGroup: 'Nobody' },
@@ -349,7 +384,12 @@ test('subscriptions and acks are refused as by a Java broker', async () => {
   assertRefused(nobody, { code: 604, legacy: 'Consumer group is not allowed to consume.', slug: 'lite-group-off' });
   assert.equal((await control(broker, 'COMPLETE_ADD', ['x'], { clientId: '' })).code, 0);
   const many = await control(broker, 'PARTIAL_ADD', ['x', 'y', 'z']);
-  assertRefused(many, { code: 2018, legacy: 'lite subscription quota exceeded', slug: 'lite-subscription-quota', says: /0 subscriptions, allowed are 2/ });
+  assertRefused(many, {
+    code: 2018,
+    legacy: 'lite subscription quota exceeded',
+    slug: 'lite-subscription-quota',
+    says: /0 subscriptions, allowed are 2/,
+  });
   await subscribe(broker, ['room1']);
   await sendTo(broker, 'room1', 'a');
   const answer = await pop(broker);
@@ -400,7 +440,10 @@ test('administrators see what a Java broker shows', async () => {
     parentTopic: PARENT,
     totalLagCount: -1,
   });
-  const all = (await ask(GROUP_INFO, { group: GROUP, topK: 3 })) as { lagCountTopK: { liteTopic: string; lagCount: number }[]; totalLagCount: number };
+  const all = (await ask(GROUP_INFO, { group: GROUP, topK: 3 })) as {
+    lagCountTopK: { liteTopic: string; lagCount: number }[];
+    totalLagCount: number;
+  };
   assert.deepEqual([all.totalLagCount, all.lagCountTopK.map(({ liteTopic, lagCount }) => [liteTopic, lagCount])], [2, [['room1', 2]]]);
   for (const [code, ext, legacy] of [
     [PARENT_INFO, { topic: 'Nowhere' }, 'Topic [Nowhere] not exist.'],

@@ -79,8 +79,13 @@ test('nobody is told where enableNotifyAfterPopOrderLockRelease is off', async (
   assert.deepEqual(opened, []);
 });
 
-test('an ack for a queue that was never popped in order moves behind its message', () => {
-  assert.deepEqual(table().orders.acknowledge(KEY, 4, 1), { state: 'next', nextOffset: 5 });
+/**
+ * Found by the random sequences: a kill forgets the batches of the last ten seconds. Apache, knowing none, commits the
+ * position behind whatever message is acknowledged next, and the messages before it are never delivered. Not even the
+ * message at the position is safe to take: after a power failure it may be another one than the client holds.
+ */
+test('without a batch no ack moves the group', () => {
+  assert.deepEqual(table().orders.acknowledge(KEY, 4, 1), { state: 'stale' });
 });
 
 test('batches of deleted topics and groups, and those that nobody touched for a day, are forgotten', async () => {
