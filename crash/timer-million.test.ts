@@ -135,7 +135,9 @@ test('a million timers wait in bounded memory, outlive a restart, and are delive
   await broker.stop();
   folder.remove();
   const rate = (ms: number): string => `${Math.round(MESSAGES / ms)} k/s`;
-  t.diagnostic(`put ${rate(filledMs - startedMs)}, restart ${Math.round(restartMs)} ms, delivered ${rate(deliveredMs - dueMs)}, ${Math.round(memoryMb)} MB waiting, ${Math.round(peakMb)} MB after delivery`);
+  t.diagnostic(
+    `put ${rate(filledMs - startedMs)}, restart ${Math.round(restartMs)} ms, delivered ${rate(deliveredMs - dueMs)}, ${Math.round(memoryMb)} MB waiting, ${Math.round(peakMb)} MB after delivery`,
+  );
   assert.ok(memoryMb < MEMORY_MB_MAX, `${memoryMb} MB`);
   assert.ok(peakMb < MEMORY_MB_MAX, `${peakMb} MB`);
   assert.ok(restartMs < RESTART_MS_MAX, `${restartMs} ms`);

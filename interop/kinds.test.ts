@@ -15,6 +15,9 @@ const cases = [
   ...['retry-dlq', 'retry-own-delay', 'retry-orderly-dlq', 'request-reply', 'request-nobody'],
 ];
 
+/** A client looks every 20 s for queues that are new to it (its retry topic) or that it gave up (10 s after a reset). */
+const properties = { 'rocketmq.client.rebalance.waitInterval': '1000' };
+
 /** Transactions are checked every second; the first delay levels are short. */
 const conf = { transactionCheckInterval: 1_000, transactionTimeOut: 500, messageDelayLevel: '1s 2s 1s 1s 1s' };
 
@@ -27,7 +30,7 @@ async function startCluster() {
 
 test('ordered, transactional, retried and request messages work with Java clients', { skip, timeout: 150_000 }, async (t) => {
   const { namesrv, broker } = await startCluster();
-  const runs = await Promise.all(clientVersions.map((version) => runCases({ version, namesrv: namesrv.address }, cases)));
+  const runs = await Promise.all(clientVersions.map((version) => runCases({ version, namesrv: namesrv.address, properties }, cases)));
   for (const { lines, stderr, code } of runs) {
     await reportCases(t, lines);
     assert.equal(lines.length, cases.length, stderr.slice(-4_000));
@@ -87,8 +90,6 @@ test('mqadmin sets, copies and shows positions, and hands messages to a consumer
   await command(driver, ['topic', 'Moved', '2']);
   const sent = await command(driver, ['produce', 'Moved', String(messages), 'm']);
   await command(driver, ['consume', 'Moved', 'Away', String(messages), '20000']);
-  // A client that is told of a reset gives its queues up after 10 s, and takes them again with its next rebalance.
-  const properties = { 'rocketmq.client.rebalance.waitInterval': '1000' };
   const watcher = startDriver({ version: '5.5.0', namesrv: namesrv.address, properties }, ['watch', 'Moved', 'Online', 'watcher']);
   const older = startDriver({ version: '4.9.8', namesrv: namesrv.address, properties }, ['watch', 'Moved', 'Older', 'watcher']);
   await Promise.all([watcher.atLeast(messages), older.atLeast(messages)]);

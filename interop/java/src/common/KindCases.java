@@ -22,11 +22,12 @@ import org.apache.rocketmq.common.message.MessageExt;
 
 /**
  * Kinds of message: ordered, transactional, retried, requests. They want a broker that checks transactions every second
- * (transactionCheckInterval=1000, transactionTimeOut=500); `all` leaves them out.
+ * (transactionCheckInterval=1000, transactionTimeOut=500) and a client that rebalances every second; `all` leaves them out.
  */
 final class KindCases {
     private static final int ORDERS = 6;
     private static final long REQUEST_MS = 10_000;
+    private static final int ROUTES_MS = 1_000;
 
     private KindCases() {
     }
@@ -77,8 +78,15 @@ final class KindCases {
         return repeated;
     }
 
+    /** A new group's retry topic is made by its first heartbeat; the client learns of it when it asks for routes again. */
+    private static DefaultMQPushConsumer push(Env env, String group, String topic, String expression) throws Exception {
+        DefaultMQPushConsumer consumer = env.push(group, topic, expression);
+        consumer.setPollNameServerInterval(ROUTES_MS);
+        return consumer;
+    }
+
     private static DefaultMQPushConsumer orderly(Env env, String group, String topic, Inbox inbox) throws Exception {
-        DefaultMQPushConsumer consumer = env.push(group, topic, "*");
+        DefaultMQPushConsumer consumer = push(env, group, topic, "*");
         consumer.registerMessageListener(inbox.orderly());
         consumer.start();
         return consumer;
@@ -126,7 +134,7 @@ final class KindCases {
         String topic = env.topic("suspended", 1);
         Inbox inbox = new Inbox();
         int[] refusals = {3};
-        DefaultMQPushConsumer consumer = env.push(env.fresh("group"), topic, "*");
+        DefaultMQPushConsumer consumer = push(env, env.fresh("group"), topic, "*");
         consumer.setSuspendCurrentQueueTimeMillis(100);
         consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
             if (Env.body(messages.get(0)).equals("s-2") && refusals[0]-- > 0) {
@@ -180,7 +188,7 @@ final class KindCases {
     private static String committedAndRolledBack(Env env) throws Exception {
         String topic = env.topic("ended", 4);
         Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = env.push(env.fresh("group"), topic, "*");
+        DefaultMQPushConsumer consumer = push(env, env.fresh("group"), topic, "*");
         consumer.registerMessageListener(inbox.concurrently());
         consumer.start();
         Map<String, LocalTransactionState> states = new HashMap<>();
@@ -265,7 +273,7 @@ final class KindCases {
         String topic = env.topic("retried", 2);
         String group = env.fresh("group");
         Inbox tries = new Inbox();
-        DefaultMQPushConsumer consumer = env.push(group, topic, "*");
+        DefaultMQPushConsumer consumer = push(env, group, topic, "*");
         consumer.setMaxReconsumeTimes(2);
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             tries.add(messages);
@@ -292,7 +300,7 @@ final class KindCases {
         String topic = env.topic("own-delay", 1);
         String group = env.fresh("group");
         Inbox tries = new Inbox();
-        DefaultMQPushConsumer consumer = env.push(group, topic, "*");
+        DefaultMQPushConsumer consumer = push(env, group, topic, "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             tries.add(messages);
             if (messages.get(0).getReconsumeTimes() > 0) {
@@ -316,7 +324,7 @@ final class KindCases {
         String topic = env.topic("orderly-dead", 1);
         String group = env.fresh("group");
         Inbox done = new Inbox();
-        DefaultMQPushConsumer consumer = env.push(group, topic, "*");
+        DefaultMQPushConsumer consumer = push(env, group, topic, "*");
         consumer.setMaxReconsumeTimes(2);
         consumer.setSuspendCurrentQueueTimeMillis(50);
         consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
@@ -337,7 +345,7 @@ final class KindCases {
 
     private static String requestReply(Env env) throws Exception {
         String topic = env.topic("request", 2);
-        DefaultMQPushConsumer consumer = env.push(env.fresh("group"), topic, "*");
+        DefaultMQPushConsumer consumer = push(env, env.fresh("group"), topic, "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             for (MessageExt message : messages) {
                 try {

@@ -60,8 +60,8 @@ export interface ConnectionShared {
   readonly log: Log;
   readonly turn: Turn;
   readonly pool: BufferPool;
-  /** Bytes handed to all the sockets that the kernel has not taken. */
-  readonly backlog: { bytes: number };
+  /** Bytes handed to all the sockets that the kernel has not taken, and connections that were cut for not reading. */
+  readonly backlog: { bytes: number; cuts: number };
   readonly view: RequestView;
   readonly tables: FieldTables;
   readonly hot: ReadonlyMap<number, HotHandler>;
@@ -144,6 +144,11 @@ export class RemotingConnection implements Peer, Flushable {
 
   get pendingBytes(): number {
     return this.#socket.pendingBytes + this.output.length;
+  }
+
+  /** Nothing more is read from this peer until it has read its replies. */
+  get stopped(): boolean {
+    return this.#blocked;
   }
 
   /** Bytes of half-received frames held for this connection. */
@@ -494,6 +499,7 @@ export class RemotingConnection implements Peer, Flushable {
   };
 
   #cutSlowReader(): void {
+    this.#shared.backlog.cuts++;
     this.#shared.log.warn('closing a connection that does not read its replies', {
       peer: this.address,
       pendingBytes: this.pendingBytes,

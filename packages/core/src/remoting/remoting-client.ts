@@ -37,7 +37,7 @@ export class RemotingClient {
       log: platform.log,
       turn: options.turn ?? new Turn(platform.clock),
       pool: new BufferPool(),
-      backlog: { bytes: 0 },
+      backlog: { bytes: 0, cuts: 0 },
       view: new RequestView(),
       tables: new Map(),
       hot: new Map(),

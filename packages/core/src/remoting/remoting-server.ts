@@ -19,6 +19,19 @@ export interface RemotingServerOptions {
   readonly turn: Turn;
 }
 
+/** How far the peers of a server are behind with reading their replies. */
+export interface ServerFlow {
+  readonly connections: number;
+  /** Reply bytes that the kernel has not taken, of all connections. */
+  readonly pendingBytes: number;
+  /** Connections from which nothing is read until they have read their replies. */
+  readonly stopped: number;
+  /** Connections that were closed for not reading, since the start. */
+  readonly cuts: number;
+  /** Whom the most bytes wait for; undefined when none wait for anybody. */
+  readonly slowest: { readonly address: string; readonly pendingBytes: number } | undefined;
+}
+
 export class RemotingServer {
   readonly #platform: Platform;
   readonly #options: RemotingServerOptions;
@@ -36,7 +49,7 @@ export class RemotingServer {
       log: platform.log,
       turn: options.turn,
       pool: new BufferPool(),
-      backlog: { bytes: 0 },
+      backlog: { bytes: 0, cuts: 0 },
       view: new RequestView(),
       tables: options.tables ?? new Map(),
       hot: options.hot ?? new Map(),
@@ -64,6 +77,25 @@ export class RemotingServer {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** What waits for its connections, looked up anew by every call. */
+  flow(): ServerFlow {
+    let pendingBytes = 0;
+    let stopped = 0;
+    let slowest: RemotingConnection | undefined;
+    for (const connection of this.#connections) {
+      pendingBytes += connection.pendingBytes;
+      if (connection.stopped) stopped++;
+      if (connection.pendingBytes > (slowest?.pendingBytes ?? 0)) slowest = connection;
+    }
+    return {
+      connections: this.#connections.size,
+      pendingBytes,
+      stopped,
+      cuts: this.#shared.backlog.cuts,
+      slowest: slowest === undefined ? undefined : { address: slowest.address, pendingBytes: slowest.pendingBytes },
+    };
   }
 
   #closeIdle(): void {

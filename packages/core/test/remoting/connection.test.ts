@@ -416,7 +416,7 @@ function onSocket(handlers: Readonly<Record<number, RawHandler>>): {
     log: platform.log,
     turn: new Turn(platform.clock),
     pool: new BufferPool(),
-    backlog: { bytes: 0 },
+    backlog: { bytes: 0, cuts: 0 },
     view: new RequestView(),
     tables: new Map(),
     hot: new Map(),
@@ -510,6 +510,17 @@ test('when all slow readers together hold much, each gets less before it has to 
   // It gets on all the same, one reply after the other.
   for (let takes = 0; takes < 20; takes++) await socket.take();
   assert.equal(socket.paused, false);
+});
+
+test('large replies are handed over before the turn ends, so that those who ask in the same turn share one bound', () => {
+  const { connection, socket, events, shared } = onSocket({ 34: () => ({ code: 0, body: big }) });
+  shared.backlog.bytes = BACKLOG_BYTES_MAX - 2 * MIB;
+  events.onData(Buffer.concat(Array.from({ length: 10 }, (_, opaque) => request(34, opaque))));
+  // No turn has ended yet.
+  assert.ok(socket.written.length > 0);
+  assert.equal(connection.output.length, 0);
+  assert.ok(socket.pendingBytes <= 4 * MIB, `${socket.pendingBytes}`);
+  assert.equal(socket.paused, true);
 });
 
 test('after `end` nothing more is read or answered, and what was queued before is sent', async () => {

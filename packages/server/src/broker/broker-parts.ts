@@ -3,6 +3,7 @@ import type { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import type { Platform } from '@perigee/core/platform/ports';
 import type { DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import type { Refusal } from '@perigee/core/protocol/refusal';
+import type { ServerFlow } from '@perigee/core/remoting/remoting-server';
 import type { CommitLog } from '../store/commit-log.ts';
 import type { StoreView } from '../store/store-view.ts';
 import type { BrokerStats } from './broker-stats.ts';
@@ -75,6 +76,16 @@ export interface DelayFigures {
   levelProgress(): Iterable<[level: number, position: number, end: number]>;
 }
 
+/** What is held, queued and refused now. */
+export interface FlowFigures {
+  /** Pulls, pops and notifications that wait for a message. */
+  readonly heldPulls: number;
+  readonly heldPops: number;
+  readonly heldNotifications: number;
+  /** The main listener, and the second one. */
+  readonly listeners: readonly ServerFlow[];
+}
+
 export interface BrokerParts {
   readonly platform: Pick<Platform, 'clock' | 'log' | 'random'>;
   readonly settings: BrokerSettings;
@@ -97,4 +108,6 @@ export interface BrokerParts {
   readonly staticTopics?: { readonly mappings: QueueMappingTable; readonly offsets: LogicalOffsets } | undefined;
   /** Absent: nothing is delayed here. */
   readonly delays?: DelayFigures | undefined;
+  /** Absent: nothing listens here. */
+  readonly flow?: (() => FlowFigures) | undefined;
 }

@@ -57,6 +57,9 @@ export class BrokerStats {
   /** Longest a read took, whole ms. */
   getEntireTimeMaxMs = 0;
   putFailedTimes = 0;
+  /** Sends that were refused as busy, and what was measured at the last one. */
+  sendBusyTimes = 0;
+  sendBusyCause: string | undefined;
   putBytes = 0;
   readonly #totals: Record<Rate, number> = { put: 0, getFound: 0, getMiss: 0, getTransferred: 0 };
   /** One row a second, newest last: time, then RATES. */
@@ -174,6 +177,11 @@ export class BrokerStats {
   /** The counters of a group in a topic; undefined when it got nothing yet. */
   getsOf(topic: string, group: string): Flow | undefined {
     return this.#gets.get(group)?.get(topic);
+  }
+
+  /** How many messages each group got from each topic so far. */
+  *reads(): Generator<{ readonly group: string; readonly topic: string; readonly count: number }> {
+    for (const [group, topics] of this.#gets) for (const [topic, flow] of topics) yield { group, topic, count: flow.count.sum };
   }
 
   /** A counter by Apache's name and key (VIEW_BROKER_STATS_DATA). `clusterName` is the key of the broker's own figures. */

@@ -50,6 +50,7 @@ import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
 import { StaticTopicService } from './static-topic/static-topic-service.ts';
+import { SlowConsumerLoop } from './slow-consumer-loop.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { SyncedFile } from './synced-file.ts';
 import { TopicTable } from './topic-table.ts';
@@ -153,6 +154,12 @@ export class Broker {
       bootTimestampMs: platform.clock.wallMs(),
       commitLog: this.store.commitLog,
       delays: this.#delays,
+      flow: () => ({
+        heldPulls: this.holds.size,
+        heldPops: this.#pop.pops.size,
+        heldNotifications: this.#pop.notifications.size,
+        listeners: [this.#main, this.#vip].flatMap((server) => server?.flow() ?? []),
+      }),
       staticTopics: this.#statics,
     };
     this.put = new MessagePut({
@@ -184,7 +191,8 @@ export class Broker {
       configFile: (name) => this.#configFile(name),
       scheduleTurn: () => turn.schedule(),
     });
-    this.#services = [this.#statics, reply, this.#retry, this.#pop, this.#transactions, this.#delays, lite];
+    const slowConsumers = new SlowConsumerLoop(platform, { ...this.parts, settings: config });
+    this.#services = [this.#statics, reply, this.#retry, this.#pop, this.#transactions, this.#delays, lite, slowConsumers];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.store.append.attachTopics(topics);
@@ -240,6 +248,10 @@ export class Broker {
       nowMs: () => platform.clock.wallMs(),
       uniqueKey: () => ids.next(),
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+      busy: (cause) => {
+        stats.sendBusyTimes++;
+        stats.sendBusyCause = cause;
+      },
       notStored: () => {
         stats.putFailedTimes++;
       },
@@ -266,6 +278,7 @@ export class Broker {
       nowMs: () => platform.clock.monotonicMs(),
       topic: (name) => topics.topic(name),
       group: (name) => groups.findOrCreate(name),
+      whyDisabled: (group) => groups.whyDisabled(group),
       isReadForbidden: (group, topic) => groups.isReadForbidden(group, topic),
       consumers,
       offsets,

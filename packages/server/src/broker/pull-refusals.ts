@@ -24,8 +24,8 @@ export class PullRefusals {
     this.#brokerIP1 = brokerIP1;
   }
 
-  #forbidden(forbiddenType: string, slug: string, legacy: string, remedy: string): Refusal {
-    return refusal({ slug, code: ResponseCode.NO_PERMISSION, legacy, remedy, ext: { forbiddenType } });
+  #forbidden(forbiddenType: string, slug: string, legacy: string, remedy: string, cause = ''): Refusal {
+    return refusal({ slug, code: ResponseCode.NO_PERMISSION, legacy, cause, remedy, ext: { forbiddenType } });
   }
 
   brokerNotReadable(): Refusal {
@@ -57,12 +57,14 @@ export class PullRefusals {
     });
   }
 
-  groupForbidden(group: string): Refusal {
+  /** `why`: what this broker measured when it took the permission. */
+  groupForbidden(group: string, why?: string): Refusal {
     return this.#forbidden(
       FORBIDDEN_GROUP,
       'group-consume-off',
       `subscription group no permission, ${group}`,
       'consumeEnable of the group is false; switch it on with mqadmin updateSubGroup -s true',
+      why,
     );
   }
 

@@ -1,5 +1,6 @@
 /** The figures of GET_BROKER_RUNTIME_INFO (broker.md 23): all values are text, in Apache's formats. */
 import { javaDoubleText } from '@perigee/core/kit/java-json';
+import type { ServerFlow } from '@perigee/core/remoting/remoting-server';
 import type { BrokerParts } from './broker-parts.ts';
 
 /** Name of the version ordinal that we report (core's VERSION_ORDINAL). */
@@ -30,7 +31,7 @@ function ratio(value: number): string {
 
 /** All figures, by Apache's keys. */
 export function runtimeInfo(broker: BrokerParts): Map<string, string> {
-  return new Map([...putAndGet(broker), ...storeState(broker), ...queues(broker), ...timers(broker), ...identity(broker)]);
+  return new Map([...putAndGet(broker), ...storeState(broker), ...queues(broker), ...flow(broker), ...timers(broker), ...identity(broker)]);
 }
 
 function* identity({ platform, settings, bootTimestampMs }: BrokerParts): Generator<[string, string]> {
@@ -103,6 +104,26 @@ function* queues({ settings }: BrokerParts): Generator<[string, string]> {
   }
   yield ['EndTransactionQueueSize', '0'];
   yield ['EndTransactionThreadPoolQueueCapacity', String(settings.endTransactionPoolQueueCapacity)];
+}
+
+/** Ours: what waits for consumers, for whom the most waits, and what was refused or cut off for it. */
+function* flow({ flow, groups, stats }: BrokerParts): Generator<[string, string]> {
+  yield ['sendBusyTimes', String(stats.sendBusyTimes)];
+  if (stats.sendBusyCause !== undefined) yield ['sendBusyCause', stats.sendBusyCause];
+  yield ['slowGroupsDisabled', String(groups.disabledCount)];
+  const figures = flow?.();
+  if (figures === undefined) return;
+  const { listeners, heldPulls, heldPops, heldNotifications } = figures;
+  const sum = (of: (listener: ServerFlow) => number): number => listeners.reduce((total, listener) => total + of(listener), 0);
+  yield ['heldPulls', String(heldPulls)];
+  yield ['heldPops', String(heldPops)];
+  yield ['heldNotifications', String(heldNotifications)];
+  yield ['connections', String(sum(({ connections }) => connections))];
+  yield ['unreadReplyBytes', readableBytes(sum(({ pendingBytes }) => pendingBytes))];
+  yield ['connectionsStoppedReading', String(sum(({ stopped }) => stopped))];
+  yield ['connectionsCutSlowReader', String(sum(({ cuts }) => cuts))];
+  const slowest = listeners.flatMap((listener) => listener.slowest ?? []).sort((a, b) => b.pendingBytes - a.pendingBytes)[0];
+  if (slowest !== undefined) yield ['slowestReader', `${slowest.address} ${readableBytes(slowest.pendingBytes)}`];
 }
 
 /** Delay levels and the timer; mqadmin clusterList prints the latter. */

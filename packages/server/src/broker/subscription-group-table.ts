@@ -39,6 +39,8 @@ export class SubscriptionGroupTable {
   readonly #file: TableFile;
   readonly #groups = new Map<string, SubscriptionGroupConfig>();
   readonly #forbidden = new Map<string, Map<string, number>>();
+  /** Why a group may not consume, where this broker decided so. */
+  readonly #disabled = new Map<string, string>();
   #version: DataVersion;
 
   constructor(platform: { readonly clock: Clock; readonly log: Log }, settings: GroupSettings, file: ConfigText) {
@@ -105,6 +107,7 @@ export class SubscriptionGroupTable {
     const prepared = this.#prepare(config);
     if ('slug' in prepared) return prepared;
     this.#groups.set(config.groupName, prepared);
+    this.#disabled.delete(config.groupName);
     this.#changed();
     return undefined;
   }
@@ -115,10 +118,33 @@ export class SubscriptionGroupTable {
     return 'slug' in prepared ? prepared : undefined;
   }
 
+  /**
+   * Takes the permission to consume from a group, as long as this broker runs or until an update gives it back; as at
+   * Apache, only the next change of the table brings it into the file (broker.md 8).
+   */
+  disableConsume(name: string, why: string): void {
+    const known = this.#groups.get(name);
+    if (known === undefined || !known.consumeEnable) return;
+    this.#groups.set(name, { ...known, consumeEnable: false });
+    this.#disabled.set(name, why);
+    this.#version = nextVersion(this.#version, this.#clock.wallMs());
+  }
+
+  /** Why this broker took the permission to consume from a group; undefined when an administrator did, or nobody. */
+  whyDisabled(name: string): string | undefined {
+    return this.#groups.get(name)?.consumeEnable === false ? this.#disabled.get(name) : undefined;
+  }
+
+  /** Groups that lost their permission to consume for being slow. */
+  get disabledCount(): number {
+    return this.#disabled.size;
+  }
+
   /** Deletes a group and what is forbidden to it. Answers whether it was there. */
   remove(name: string): boolean {
     const hadForbidden = this.#forbidden.delete(name);
     const removed = this.#groups.delete(name);
+    this.#disabled.delete(name);
     if (removed || hadForbidden) this.#changed();
     if (removed) this.#log.info('subscription group deleted', { group: name });
     return removed;

@@ -51,10 +51,10 @@ export const topicEntries = [
   bool(
     'disableConsumeIfConsumerReadSlowly',
     false,
-    inert('a lagging group never slows the others down'),
-    'Stop groups that lag too far behind.',
+    LIVE,
+    'Take the permission to consume from a group that reads farther behind than consumerFallbehindThreshold.',
   ),
-  long('consumerFallbehindThreshold', 17179869184, inert('a lagging group never slows the others down'), 'How far that is.', {
+  long('consumerFallbehindThreshold', 17179869184, LIVE, 'How far a group may read behind the end of the CommitLog.', {
     unit: 'bytes',
   }),
   int('pullBatchMaxMessageCount', 160, inert('inner batches are not built yet'), 'Messages of a batch queue per pull.'),

@@ -200,7 +200,7 @@ export class MessageAppend {
       return (
         this.#parts.commitLog.reserve(size) ?? {
           kind: 'busy',
-          cause: 'the disk does not take what was appended; all write buffers are full',
+          cause: `the disk has not taken ${this.#parts.commitLog.appendedTo - this.#parts.commitLog.writtenTo} bytes that were appended; all write buffers are full`,
         }
       );
     } catch (error) {

@@ -35,9 +35,16 @@ export class ChangeInvisibleHandler {
   #changeLite(header: Header, liteTopic: string): Answer {
     const { topic, consumerGroup: group, queueId, offset: queueOffset, extraInfo, invisibleTime: invisibleMs } = header;
     const suspend = header.suspend === true;
-    const changed = this.#context.lite.changeInvisible({ topic, liteTopic, group, queueId, queueOffset, extraInfo }, { invisibleMs, suspend });
+    const changed = this.#context.lite.changeInvisible(
+      { topic, liteTopic, group, queueId, queueOffset, extraInfo },
+      { invisibleMs, suspend },
+    );
     if ('remark' in changed) return changed;
-    return ok(changeMessageInvisibleTime, { popTime: changed.popTimeMs, invisibleTime: changed.invisibleMs, reviveQid: REVIVE_QUEUE_ORDER });
+    return ok(changeMessageInvisibleTime, {
+      popTime: changed.popTimeMs,
+      invisibleTime: changed.invisibleMs,
+      reviveQid: REVIVE_QUEUE_ORDER,
+    });
   }
 
   #check(header: Header, request: IncomingRequest): Refusal | undefined {

@@ -39,13 +39,10 @@ export function offsetHandlers(broker: BrokerParts): HandlerTable<typeof offsetC
       const boundary = boundaryOf(header.boundaryType);
       return ok(searchOffsetByTimestamp, { offset: store.queueOffsetByTime(header.topic, header.queueId, header.timestamp, boundary) });
     },
-    getMaxOffset: (header) =>
-      logical?.max(header) ?? ok(getMaxOffset, { offset: store.maxQueueOffset(header.topic, header.queueId) }),
-    getMinOffset: (header) =>
-      logical?.min(header) ?? ok(getMinOffset, { offset: store.minQueueOffset(header.topic, header.queueId) }),
+    getMaxOffset: (header) => logical?.max(header) ?? ok(getMaxOffset, { offset: store.maxQueueOffset(header.topic, header.queueId) }),
+    getMinOffset: (header) => logical?.min(header) ?? ok(getMinOffset, { offset: store.minQueueOffset(header.topic, header.queueId) }),
     getEarliestMsgStoretime: (header) =>
-      logical?.earliest(header) ??
-      ok(getEarliestMsgStoretime, { timestamp: store.earliestStoreTimestamp(header.topic, header.queueId) }),
+      logical?.earliest(header) ?? ok(getEarliestMsgStoretime, { timestamp: store.earliestStoreTimestamp(header.topic, header.queueId) }),
 
     // Quoted queue ids: the fastjson2 of a 5.5.0 slave cannot skip `pullOffsetTable`, which its class lacks, when ids stand bare;
     // from a 5.5.0 master, which writes them bare, it gets no positions at all.

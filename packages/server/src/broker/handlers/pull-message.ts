@@ -11,8 +11,8 @@ import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import { headerRefusal } from '@perigee/core/remoting/handler';
 import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
-import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
 import { liteQueueOf } from '../lite/lite-name.ts';
+import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
 import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
 import type { PullRefusals } from '../pull-refusals.ts';
 import { answerPull } from '../pull-reply.ts';
@@ -64,6 +64,8 @@ export interface PullParts {
   readonly nowMs: () => number;
   readonly topic: (name: string) => TopicConfig | undefined;
   readonly group: (name: string) => SubscriptionGroupConfig | undefined;
+  /** Why this broker took the permission to consume from a group, if it did. */
+  readonly whyDisabled: (group: string) => string | undefined;
   readonly isReadForbidden: (group: string, topic: string) => boolean;
   /** The online group, as far as a pull without its own subscription needs it. */
   readonly consumers: {
@@ -246,7 +248,7 @@ export class PullMessageHandler {
     if (pull.isLite && !settings.litePullMessageEnable) return refusals.litePullOff();
     const group = this.#parts.group(pull.group);
     if (group === undefined) return refusals.groupNotExist(pull.group);
-    if (!group.consumeEnable) return refusals.groupForbidden(pull.group);
+    if (!group.consumeEnable) return refusals.groupForbidden(pull.group, this.#parts.whyDisabled(pull.group));
     const topic = this.#parts.topic(pull.topic);
     if (topic === undefined) return refusals.topicNotExist(pull.topic);
     if ((topic.perm & PERM_READ) === 0) return refusals.topicNotReadable(pull.topic);
@@ -326,7 +328,8 @@ export class PullMessageHandler {
     if (pull.place !== undefined) code = logicalAnswer(pull, pull.place, { code, nextBeginOffset, status }, result).code;
     offsets.commitPull(pull.group, pull.topic, pull.queueId, nextBeginOffset);
     if (held !== undefined) {
-      if (isWhereHeld && isAtLeader(pull) && filter.recordFilter !== undefined && this.#holdAgain(held, status, nextBeginOffset)) return undefined;
+      if (isWhereHeld && isAtLeader(pull) && filter.recordFilter !== undefined && this.#holdAgain(held, status, nextBeginOffset))
+        return undefined;
       // The client learns how far nothing was for it, as from a pull that was not held.
       if (status === 'OFFSET_OVERFLOW_ONE' && nextBeginOffset > pull.queueOffset) {
         status = 'NO_MATCHED_MESSAGE';

@@ -80,6 +80,8 @@ export interface SendParts {
   readonly uniqueKey: () => string;
   /** Counts stored messages. */
   readonly counted: (queue: StoreQueue, messages: number, bytes: number) => void;
+  /** Counts a send that is refused as busy, and keeps what was measured. */
+  readonly busy: (cause: string) => void;
   /** Counts a send that the store did not take. */
   readonly notStored: () => void;
   /** What unusual messages pass before they are stored, in order: retries, transactions, delays… */
@@ -211,6 +213,7 @@ export class SendMessageHandler {
   }
 
   #headerRefusal(view: RequestView): Refusal | undefined {
+    if (!view.has(TOPIC)) return this.#parts.refusals.topicMissing();
     const problem = fieldProblem(view, view.code === sendMessage.code ? sendMessage : sendMessageV2);
     return problem === undefined ? undefined : headerRefusal(problem);
   }
@@ -262,6 +265,7 @@ export class SendMessageHandler {
       case 'body-too-long':
         return refusals.illegal('body', refused.bytes, refused.bytesMax);
       case 'busy':
+        this.#parts.busy(refused.cause);
         return refusals.busy(refused.cause);
       default:
         return reply.notStored();

@@ -18,6 +18,9 @@ export interface TransactionHandlerParts {
   readonly nowMs: () => number;
 }
 
+/** The producer does not know yet. */
+const TRANSACTION_NOT_TYPE = 0;
+
 type End = RequestOf<typeof transactionCommands.endTransaction>;
 
 function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Refusal {
@@ -29,7 +32,12 @@ export function transactionHandlers(parts: TransactionHandlerParts): HandlerTabl
   return {
     endTransaction: async (header) => {
       // "Unknown" is not answered: the check will ask again.
-      if (header.commitOrRollback !== TRANSACTION_COMMIT_TYPE && header.commitOrRollback !== TRANSACTION_ROLLBACK_TYPE) return undefined;
+      const { commitOrRollback: end } = header;
+      if (end === TRANSACTION_NOT_TYPE) return undefined;
+      if (end !== TRANSACTION_COMMIT_TYPE && end !== TRANSACTION_ROLLBACK_TYPE)
+        return refuse('header-field', ResponseCode.SYSTEM_ERROR, `END_TRANSACTION: the header field "commitOrRollback" is "${end}"`, {
+          remedy: 'send 8 to commit, 12 to roll back, 0 to be asked again',
+        });
       const half = findHalf(parts, header);
       if ('code' in half) return half;
       if (parts.transactions.hasEnded(half)) return done(undefined, 'the transaction had ended before; nothing was changed');

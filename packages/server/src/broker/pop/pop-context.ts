@@ -1,5 +1,5 @@
 /** What the handlers of pop consumption share: the checks of every request, and the parts that they work on. */
-import type { LiteAcks } from '../lite/lite-acks.ts';
+
 import type { Clock, Log, Random } from '@perigee/core/platform/ports';
 import type { ConsumeType, MessageModel, SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import type { SubscriptionGroupConfig } from '@perigee/core/protocol/bodies/subscription-group';
@@ -8,6 +8,7 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { MessageReader } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
+import type { LiteAcks } from '../lite/lite-acks.ts';
 import type { OrderInfoTable } from './order-info-table.ts';
 import type { PopFilters } from './pop-filter.ts';
 import type { PollingSettings, PopPollingTable } from './pop-polling-table.ts';

@@ -161,6 +161,11 @@ export class PopService implements BrokerService {
     return this.#context.pops;
   }
 
+  /** Held questions whether there is a message. */
+  get notifications(): PopPollingTable {
+    return this.#context.notifications;
+  }
+
   /** The requests that are served from their bytes; those that read are not served on the second listener (broker.md 1.4). */
   hotCommands(): readonly HotCommand[] {
     return [

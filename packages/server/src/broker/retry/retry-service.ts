@@ -76,15 +76,16 @@ export class RetryService implements BrokerService {
         remedy: 'the consumer keeps the message and tries again',
       });
     if (group.retryQueueNums <= 0) return done(undefined, 'the group has no retry queues (retryQueueNums); the message is dropped');
-    // The retry topic has to be there and writable even when the message is a dead letter (7.1, step 3).
-    const retryTopic = this.#ensureTopic(retryTopicOf(header.group), group.retryQueueNums, header.unitMode === true);
-    if (retryTopic === undefined) return topicMissing(retryTopicOf(header.group));
-    if ((retryTopic.perm & PERM_WRITE) === 0) return topicNotWritable(retryTopic.topicName);
+    // Looked for before topics are made: a refused request leaves none behind, as Apache's does.
     const record = storedRecord(broker.store, header.offset);
     if (record === undefined)
       return refuse('record-not-found', ResponseCode.SYSTEM_ERROR, `look message by offset failed, ${header.offset}`, {
         cause: 'no message starts at that physical offset; its file may have expired',
       });
+    // The retry topic has to be there and writable even when the message is a dead letter (7.1, step 3).
+    const retryTopic = this.#ensureTopic(retryTopicOf(header.group), group.retryQueueNums, header.unitMode === true);
+    if (retryTopic === undefined) return topicMissing(retryTopicOf(header.group));
+    if ((retryTopic.perm & PERM_WRITE) === 0) return topicNotWritable(retryTopic.topicName);
     const max = reconsumeTimesMax(group.retryMaxTimes, header.maxReconsumeTimes, request.version);
     const target = sendBackTarget(header.group, record.reconsumeTimes, max, header.delayLevel);
     if (target.isDeadLetter && this.#ensureTopic(target.topic, DLQ_QUEUE_NUMS, false) === undefined) return topicMissing(target.topic);

@@ -230,7 +230,10 @@ class Run {
       return;
     }
     const message = { ...held.message, handle: changedHandle(held.message, answer) };
-    if (!isInTime) group.doubled.add(held.body);
+    if (!isInTime) {
+      group.doubled.add(held.body);
+      group.settled.delete(held.body);
+    }
     group.held.push({ message, body: held.body, visibleMs: Number(answer.ext['popTime']) + invisibleMs });
   }
 
