@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type DriverLine, freePort, openAdmin, openDriver } from './java-process.ts';
+import { type DriverLine, freePort, openAdmin, openDriver, startBroker } from './java-process.ts';
 import { startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip } from './suite.ts';
+import { command, skip, until } from './suite.ts';
 
 const topic = 'Batched';
 /** sysFlag of an inner batch. */
@@ -18,10 +18,10 @@ const bodies = (lines: readonly DriverLine[]): string[] => lines.map((line) => l
 const decoded = (lines: readonly DriverLine[]): string[] => lines.map((line) => Buffer.from(line.body ?? '', 'base64').toString());
 const named = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
 
-test('inner batches, light queues and priorities with Java clients', { skip, timeout: 120_000 }, async (t) => {
+test('inner batches, light queues and priorities with Java clients', { skip, timeout: 180_000 }, async (t) => {
   const dir = temporaryFolder();
   const namesrv = await startPerigeeNamesrv({ dir: join(dir, 'namesrv'), port: await freePort() });
-  const conf = { registerNameServerPeriod: 10_000, enableLmq: true, enableMultiDispatch: true };
+  const conf = { registerNameServerPeriod: 10_000, enableLmq: true, enableMultiDispatch: true, mappedFileSizeCommitLog: 64 * 1024 * 1024 };
   const options = { dir: join(dir, 'broker'), port: await freePort(), namesrv: namesrv.address, conf };
   let broker = await startPerigeeBroker(options);
   const admin = openAdmin();
@@ -127,6 +127,28 @@ test('inner batches, light queues and priorities with Java clients', { skip, tim
     assert.match(await asked('getParentTopicInfo', '-p', 'Chat'), /60 +1 +1 +\[ChatReaders\]/);
     assert.match(await asked('getLiteTopicInfo', '-p', 'Chat', '-l', 'room-7'), /0 +2 +\d{4}-\d{2}-\d{2}.* true +0/);
     assert.match(await asked('getLiteGroupInfo', '-p', 'Chat', '-g', 'ChatReaders'), /Total Lag Count: 2/);
+  });
+
+  await t.test('a Java broker on the same folder reads all of it, and what it writes is read here again', async () => {
+    assert.equal(await broker.stop(), 0, broker.said());
+    const storeDir = join(broker.dir, 'store');
+    const java = await startBroker({ version: '5.5.0', dir: join(dir, 'java'), port: options.port, namesrv: namesrv.address, storeDir, conf });
+    const expected = [...named('inner', 5), ...named('next', 3), ...named('older', 3)];
+    await until('the Java broker reads the batches', async () => {
+      assert.deepEqual(decoded(await command(driver, ['readAll', topic])), expected);
+      return true;
+    });
+    assert.deepEqual(decoded(await command(driver, ['readLight', '%LMQ%Light550b', 'Light550'])), ['both', 'one']);
+    const [batch] = await command(driver, ['sendBatch', topic, '2', 'java']);
+    assert.equal(batch?.queueOffset, 11);
+    await command(driver, ['sendWith', 'Light550', 'java', 'INNER_MULTI_DISPATCH=%LMQ%Light550b']);
+    await java.stop();
+    broker = await startPerigeeBroker(options);
+    await until('Perigee reads what the Java broker wrote', async () => {
+      assert.deepEqual(decoded(await command(driver, ['readAll', topic])), [...expected, ...named('java', 2)]);
+      return true;
+    });
+    assert.deepEqual(decoded(await command(driver, ['readLight', '%LMQ%Light550b', 'Light550'])), ['both', 'one', 'java']);
   });
 
   await Promise.all([admin.close(), driver.close(), older.close()]);

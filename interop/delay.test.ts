@@ -6,7 +6,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type ApacheServer, type ClientVersion, type DriverResult, type DriverSession, freePort, openDriver, runCases, startBroker } from './java-process.ts';
+import {
+  type ApacheServer,
+  type ClientVersion,
+  type DriverResult,
+  type DriverSession,
+  freePort,
+  openDriver,
+  runCases,
+  startBroker,
+} from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv, startPerigeeUp } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
 import { command, reportCases, skip, until } from './suite.ts';

@@ -190,6 +190,9 @@ export interface DriverLine {
   readonly bornTimestamp?: number;
   readonly storeTimestamp?: number;
   readonly commitLogOffset?: number;
+  readonly reconsumeTimes?: number;
+  /** Came with a receipt handle. */
+  readonly popped?: boolean;
   readonly properties?: string;
   /** Ends what one line of a session asked for. */
   readonly done?: boolean;

@@ -22,6 +22,8 @@ import { command, skip, until } from './suite.ts';
 const topic = 'Fixed';
 const queues = 4;
 const consumeMs = '40000';
+/** The same for both, so that each starts on the other's store. */
+const conf = { mappedFileSizeCommitLog: 1024 * 1024 };
 
 type Sent = Readonly<Record<'body' | 'brokerName', string> & Record<'queueId' | 'queueOffset', number>>;
 
@@ -37,7 +39,7 @@ suite('a static topic over a Perigee and an Apache broker', { skip, timeout: 180
 
   before(async () => {
     namesrv = await startPerigeeNamesrv({ dir: join(dir, 'namesrv') });
-    const shared = { namesrv: namesrv.address };
+    const shared = { namesrv: namesrv.address, conf };
     [perigee, apache] = await Promise.all([
       startPerigeeBroker({ ...shared, dir: join(dir, 'perigee'), brokerName: 'perigee' }),
       startBroker({ ...shared, version: '5.5.0', dir: join(dir, 'apache'), port: await freePort(), brokerName: 'apache' }),
@@ -132,10 +134,10 @@ suite('a static topic over a Perigee and an Apache broker', { skip, timeout: 180
         await produce(driver, 20, prefix, [leader]);
         // A queue that moves goes on at the next multiple of 10,000.
         const ends = Map.groupBy(sent.slice(0, before), (line) => line.queueId);
-        const jumped = Map.groupBy(sent.slice(before), (line) => line.queueId)
-          .entries()
-          .filter(([id, [line]]) => line?.queueOffset !== (ends.get(id)?.at(-1)?.queueOffset ?? 0) + 1);
-        assert.equal([...jumped].length, movedQueues);
+        const jumped = [...Map.groupBy(sent.slice(before), (line) => line.queueId)].filter(
+          ([id, [line]]) => line?.queueOffset !== (ends.get(id)?.at(-1)?.queueOffset ?? 0) + 1,
+        );
+        assert.equal(jumped.length, movedQueues);
         await readsAll(driver);
         await consumes(driver, 'Kept', sent.slice(before));
         await consumes(driver, `New${prefix}`, sent);
@@ -145,9 +147,9 @@ suite('a static topic over a Perigee and an Apache broker', { skip, timeout: 180
 
   test('a broker of either kind starts on the store of the other and serves its part of the logical queues', async () => {
     const stores = { perigee: join(perigee.dir, 'store'), apache: join(apache.dir, 'store') };
-    const shared = { namesrv: namesrv.address };
+    const shared = { namesrv: namesrv.address, conf };
     assert.equal(await perigee.stop(), 0, perigee.said());
-    await apache.stop();
+    await apache.kill();
     [perigee, apache] = await Promise.all([
       startPerigeeBroker({ ...shared, dir: join(dir, 'perigee-2'), storeDir: stores.apache, brokerName: 'apache' }),
       startBroker({
@@ -164,7 +166,6 @@ suite('a static topic over a Perigee and an Apache broker', { skip, timeout: 180
     await withDriver(async (driver) => {
       await readsAll(driver);
       await produce(driver, 8, 'd', ['apache']);
-      await consumes(driver, 'Kept', sent.slice(-8));
       await readsAll(driver);
     });
   });

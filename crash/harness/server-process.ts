@@ -30,7 +30,7 @@ export interface StartOptions {
 /** A folder below the system's temporary one, and how to remove it. */
 export function temporaryFolder(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'perigee-process-'));
-  return { path, remove: () => process.env['KEEP'] ?? rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 export class ServerProcess {

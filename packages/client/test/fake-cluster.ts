@@ -95,7 +95,7 @@ export class FakeBroker {
     const fault = this.sendFaults.shift();
     if (fault === 'hang') return undefined;
     if (fault !== undefined && (fault.code < 10 || fault.code > 12)) return fault;
-    if (!this.topics.has(header.topic)) this.topics.set(header.topic, header.defaultTopicQueueNums);
+    if (!this.topics.has(header.topic)) this.topics.set(header.topic, header.defaultTopicQueueNums ?? 4);
     const stored = this.store(header.topic, header.queueId, request.body, header.properties ?? '');
     const answer = ok(sendMessageV2, { msgId: stored.msgId, queueId: header.queueId, queueOffset: stored.queueOffset });
     return fault === undefined ? answer : { ...answer, code: fault.code };

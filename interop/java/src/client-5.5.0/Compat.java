@@ -8,6 +8,7 @@ import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.compression.CompressionType;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.remoting.protocol.ResponseCode;
 import org.apache.rocketmq.remoting.protocol.body.ClusterInfo;
@@ -91,5 +92,15 @@ final class Compat {
     /** Takes a message back; answers its id. */
     static String recall(DefaultMQProducer producer, String topic, String handle) throws Exception {
         return producer.recallMessage(topic, handle);
+    }
+
+    static void compressWith(DefaultMQProducer producer, String type) {
+        producer.setCompressType(CompressionType.of(type));
+    }
+
+    /** The broker assigns the queues, and says whether they are pulled or popped. */
+    static void assignedByBroker(DefaultMQPushConsumer consumer, long popInvisibleMs) {
+        consumer.setClientRebalance(false);
+        consumer.setPopInvisibleTime(popInvisibleMs);
     }
 }

@@ -9,9 +9,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
@@ -36,6 +39,8 @@ final class Commands {
     private static final int QUERY_NOT_FOUND = 22;
     /** Ends of transactions are one-way: nobody says when they have left. */
     private static final long ENDS_LEAVE_MS = 300;
+    private static final int SLOW_THREADS = 8;
+    private static final long SLOW_EXTRA_MS = 1_000;
 
     private Commands() {
     }
@@ -43,7 +48,7 @@ final class Commands {
     /** True when the name is a command; prints its lines and a closing line with "command". */
     static boolean has(String name) {
         return Set.of("topic", "produce", "consume", "readAll", "query", "view", "offsets", "hold", "sendBatch", "sendWith", "readLight", "transact",
-            "watch")
+            "watch", "watchPop")
             .contains(name);
     }
 
@@ -62,6 +67,7 @@ final class Commands {
             case "readLight" -> readLight(env, args, out);
             case "transact" -> transact(env, args, out);
             case "watch" -> watch(env, args, out);
+            case "watchPop" -> watchPop(env, args, out);
             default -> throw new IllegalArgumentException(args[0]);
         };
     }
@@ -319,27 +325,74 @@ final class Commands {
         return true;
     }
 
-    /** watch TOPIC GROUP [INSTANCE]: a line for each message delivered, until standard input ends. */
+    /** watch TOPIC GROUP INSTANCE [orderly]: a line for each message delivered, until standard input ends. */
     private static boolean watch(Env env, String[] args, PrintStream out) throws Exception {
         DefaultMQPushConsumer consumer = env.push(args[2], args[1], "*");
-        if (args.length > 3) {
-            consumer.setInstanceName(args[3]);
-        }
-        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+        consumer.setPersistConsumerOffsetInterval(1_000);
+        consumer.setInstanceName(args[3]);
+        Consumer<List<MessageExt>> print = messages -> {
             synchronized (out) {
                 for (MessageExt message : messages) {
                     out.println(describe(message).put("body", Env.body(message)));
                 }
                 out.flush();
             }
-            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-        });
+        };
+        if (args.length > 4) {
+            consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                print.accept(messages);
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+        } else {
+            consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                print.accept(messages);
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+        }
         consumer.start();
         while (System.in.read() >= 0) {
             continue;
         }
         consumer.shutdown();
         out.println(Json.line().put("command", "watch").put("ok", true));
+        return true;
+    }
+
+    /**
+     * watchPop TOPIC GROUP INVISIBLE_MS: a line for each message delivered to a consumer whose queues the broker assigns, until
+     * standard input ends. At its first delivery a body that begins with "fail" fails, and one that begins with "slow" takes
+     * longer than its invisible time.
+     */
+    private static boolean watchPop(Env env, String[] args, PrintStream out) throws Exception {
+        int invisibleMs = Integer.parseInt(args[3]);
+        DefaultMQPushConsumer consumer = env.push(args[2], args[1], "*");
+        consumer.setConsumeThreadMax(SLOW_THREADS);
+        consumer.setConsumeThreadMin(SLOW_THREADS);
+        Compat.assignedByBroker(consumer, invisibleMs);
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            MessageExt message = messages.get(0);
+            String body = Env.body(message);
+            synchronized (out) {
+                out.println(describe(message).put("body", body).put("reconsumeTimes", message.getReconsumeTimes())
+                    .put("popped", message.getProperty("POP_CK") != null));
+                out.flush();
+            }
+            boolean isFirst = message.getReconsumeTimes() == 0;
+            if (isFirst && body.startsWith("slow")) {
+                try {
+                    Thread.sleep(invisibleMs + SLOW_EXTRA_MS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+            return isFirst && body.startsWith("fail") ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        while (System.in.read() >= 0) {
+            continue;
+        }
+        consumer.shutdown();
+        out.println(Json.line().put("command", "watchPop").put("ok", true));
         return true;
     }
 }

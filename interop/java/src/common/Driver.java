@@ -46,6 +46,7 @@ public final class Driver {
         Map<String, Case> cases = new LinkedHashMap<>();
         DelayCases.register(cases);
         KindCases.register(cases);
+        MessageCases.register(cases);
         return cases;
     }
 

@@ -25,7 +25,7 @@ import { HaMaster } from '../replication/ha-master.ts';
 import { ConfigFile } from '../store/config-file.ts';
 import { MessageStore } from '../store/message-store.ts';
 import { brokerUnsupported, tableCommands, tableHandlers } from './broker-commands.ts';
-import type { BrokerParts } from './broker-parts.ts';
+import type { BrokerParts, FlowFigures } from './broker-parts.ts';
 import type { BrokerService } from './broker-service.ts';
 import { BrokerStats } from './broker-stats.ts';
 import { ConsumerFilterTable } from './consumer-filter-table.ts';
@@ -49,8 +49,8 @@ import { ReplyService } from './reply/reply-service.ts';
 import { RetryService } from './retry/retry-service.ts';
 import { SendRefusals } from './send-refusals.ts';
 import { SendReply } from './send-reply.ts';
-import { StaticTopicService } from './static-topic/static-topic-service.ts';
 import { SlowConsumerLoop } from './slow-consumer-loop.ts';
+import { StaticTopicService } from './static-topic/static-topic-service.ts';
 import { SubscriptionGroupTable } from './subscription-group-table.ts';
 import { SyncedFile } from './synced-file.ts';
 import { TopicTable } from './topic-table.ts';
@@ -107,7 +107,12 @@ export class Broker {
     const topics = new TopicTable(platform, config, this.#configFile('topics.json'));
     const groups = new SubscriptionGroupTable(platform, config, this.#configFile('subscriptionGroup.json'));
     const offsetFile = new SyncedFile(this.#configFile(offsetFileName(config)), () => this.store.syncTo(this.store.commitLog.writtenTo));
-    const offsets = new ConsumerOffsetTable(platform, config, offsetFile, config.enableLmq ? this.#configFile('consumerOffset.json') : undefined);
+    const offsets = new ConsumerOffsetTable(
+      platform,
+      config,
+      offsetFile,
+      config.enableLmq ? this.#configFile('consumerOffset.json') : undefined,
+    );
     const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
     const compiledFilters = new Sql92FilterCache();
     const storeHost = encodeHost({ host: config.brokerIP1, port: config.listenPort });
@@ -129,14 +134,7 @@ export class Broker {
       place: this.#kinds.place,
       ...(options.timerWheelSlots === undefined ? {} : { wheelSlots: options.timerWheelSlots }),
     });
-    this.#statics = new StaticTopicService(platform, {
-      settings: config,
-      file: this.#configFile('topicQueueMapping.json'),
-      topics,
-      offsets,
-      store: this.store.queries,
-      link: this.#link,
-    });
+    this.#statics = this.#staticTopics(topics, offsets);
     this.parts = {
       platform,
       settings: config,
@@ -154,12 +152,7 @@ export class Broker {
       bootTimestampMs: platform.clock.wallMs(),
       commitLog: this.store.commitLog,
       delays: this.#delays,
-      flow: () => ({
-        heldPulls: this.holds.size,
-        heldPops: this.#pop.pops.size,
-        heldNotifications: this.#pop.notifications.size,
-        listeners: [this.#main, this.#vip].flatMap((server) => server?.flow() ?? []),
-      }),
+      flow: () => this.#flow(),
       staticTopics: this.#statics,
     };
     this.put = new MessagePut({
@@ -191,8 +184,16 @@ export class Broker {
       configFile: (name) => this.#configFile(name),
       scheduleTurn: () => turn.schedule(),
     });
-    const slowConsumers = new SlowConsumerLoop(platform, { ...this.parts, settings: config });
-    this.#services = [this.#statics, reply, this.#retry, this.#pop, this.#transactions, this.#delays, lite, slowConsumers];
+    this.#services = [
+      this.#statics,
+      reply,
+      this.#retry,
+      this.#pop,
+      this.#transactions,
+      this.#delays,
+      lite,
+      new SlowConsumerLoop(platform, { ...this.parts, settings: config }),
+    ];
     this.ha = new HaMaster(platform, config, this.store);
     this.store.append.attachReplicas(this.ha);
     this.store.append.attachTopics(topics);
@@ -208,8 +209,28 @@ export class Broker {
     this.#watchChanges();
   }
 
+  #flow(): FlowFigures {
+    return {
+      heldPulls: this.holds.size,
+      heldPops: this.#pop.pops.size,
+      heldNotifications: this.#pop.notifications.size,
+      listeners: [this.#main, this.#vip].flatMap((server) => server?.flow() ?? []),
+    };
+  }
+
   #configFile(name: string): ConfigFile {
     return new ConfigFile(this.#platform.disk, this.#platform.log, `${this.#live.config.storePathRootDir}/config/${name}`);
+  }
+
+  #staticTopics(topics: TopicTable, offsets: ConsumerOffsetTable): StaticTopicService {
+    return new StaticTopicService(this.#platform, {
+      settings: this.#live.config,
+      file: this.#configFile('topicQueueMapping.json'),
+      topics,
+      offsets,
+      store: this.store.queries,
+      link: this.#link,
+    });
   }
 
   #sendHandler(storeHost: Buffer, zoneOffsetMinutes: number): SendMessageHandler {
@@ -284,7 +305,7 @@ export class Broker {
       offsets,
       logical: this.#statics.pulls,
       queue: (topic, queueId) => this.store.queueIfExists(topic, queueId),
-      queueToHold: (topic, queueId) => this.store.queue(topic, queueId),
+      queueToHold: (topic, queueId) => this.#kinds.light.queueToWaitAt(topic, queueId),
       counted: (group, topic, _queueId, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
       looked: (found, tookMs) => stats.read(found, tookMs),
     });

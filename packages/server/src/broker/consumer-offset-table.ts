@@ -68,7 +68,8 @@ export class ConsumerOffsetTable {
     this.#version = loaded.dataVersion;
     this.#fill(loaded.offsetTable, 'committed');
     this.#fill(loaded.pullOffsetTable, 'pulled');
-    for (const [key, queueOffset] of loaded.lmqOffsetTable ?? []) this.#fill(new Map([[key, new Map([[LIGHT_QUEUE_ID, queueOffset]])]]), 'committed');
+    for (const [key, queueOffset] of loaded.lmqOffsetTable ?? [])
+      this.#fill(new Map([[key, new Map([[LIGHT_QUEUE_ID, queueOffset]])]]), 'committed');
   }
 
   /** Stores the position of a group; lower ones than before are taken too. */

@@ -22,7 +22,7 @@ export interface SlowConsumerParts {
   readonly settings: SlowConsumerSettings;
   readonly topics: Pick<TopicTable, 'topic'>;
   readonly groups: Pick<SubscriptionGroupTable, 'group' | 'disableConsume'>;
-  readonly offsets: Pick<ConsumerOffsetTable, 'pullPosition'>;
+  readonly offsets: Pick<ConsumerOffsetTable, 'position' | 'pullPosition'>;
   readonly stats: Pick<BrokerStats, 'reads'>;
   readonly store: Pick<StoreView, 'consumeQueueRow' | 'maxPhysicalOffset'>;
 }
@@ -87,7 +87,9 @@ export class SlowConsumerLoop implements BrokerService {
     const queues = topics.topic(topic)?.readQueueNums ?? 0;
     let worst: Lag | undefined;
     for (let queueId = 0; queueId < queues; queueId++) {
-      const next = offsets.pullPosition(group, topic, queueId);
+      const pulled = offsets.pullPosition(group, topic, queueId);
+      // A pop moves the committed position alone.
+      const next = pulled < 0 ? offsets.position(group, topic, queueId) : pulled;
       const row = next < 0 ? undefined : store.consumeQueueRow(topic, queueId, next);
       if (row === undefined) continue;
       const bytes = store.maxPhysicalOffset - row.physicalOffset;

@@ -186,7 +186,9 @@ export class TopicTable {
 
   /** One lookup, the same object as long as the topic exists; light queues have a new one each time. */
   topic(name: string): Topic | undefined {
-    return this.#topics.get(name) ?? (this.#settings.enableLmq === true && name.startsWith(LIGHT_QUEUE_PREFIX) ? lightTopic(name) : undefined);
+    return (
+      this.#topics.get(name) ?? (this.#settings.enableLmq === true && name.startsWith(LIGHT_QUEUE_PREFIX) ? lightTopic(name) : undefined)
+    );
   }
 
   get size(): number {

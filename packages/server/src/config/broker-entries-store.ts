@@ -86,7 +86,7 @@ export const storeSizeEntries = [
     'ConsumeQueue files that a pull may cross.',
   ),
   int('putMsgIndexHightWater', 600000, inert('no version of Apache reads it either'), 'Without meaning today.'),
-  bool('searchBcqByCacheEnable', true, inert('batch ConsumeQueues are not built yet'), 'Search them through a cache.'),
+  bool('searchBcqByCacheEnable', true, inert('rows of batch queues are searched in the page cache'), 'Search them through a cache.'),
 ] as const;
 
 export const flushEntries = [

@@ -57,7 +57,7 @@ export const topicEntries = [
   long('consumerFallbehindThreshold', 17179869184, LIVE, 'How far a group may read behind the end of the CommitLog.', {
     unit: 'bytes',
   }),
-  int('pullBatchMaxMessageCount', 160, inert('inner batches are not built yet'), 'Messages of a batch queue per pull.'),
+  int('pullBatchMaxMessageCount', 160, inert('no version of Apache reads it either'), 'Messages of a batch queue per pull.'),
   bool('coldCtrStrategyEnable', false, inert(COLD_DATA), 'Limit reads of cold data by group.'),
   bool('usePIDColdCtrStrategy', true, inert(COLD_DATA), 'How the limit moves.'),
   long('cgColdReadThreshold', 3145728, inert(COLD_DATA), 'Cold bytes per group and second.', { unit: 'bytes' }),

@@ -38,7 +38,7 @@ export function encodeTimerProgress(progress: TimerProgress): Buffer {
   const bytes = Buffer.alloc(TIMER_CHECKPOINT_BYTES);
   const { readTimeMs, logPos, queueOffset, masterQueueOffset, dataVersion } = progress;
   const words = [readTimeMs, logPos, queueOffset, masterQueueOffset, dataVersion.stateVersion, dataVersion.timestamp, dataVersion.counter];
-  words.forEach((word, place) => writeInt64(bytes, place * 8, word));
+  for (const [place, word] of words.entries()) writeInt64(bytes, place * 8, word);
   return bytes;
 }
 

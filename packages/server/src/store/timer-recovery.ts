@@ -50,7 +50,8 @@ export function recoverTimer(files: TimerFiles, at: TimerSurroundings): Recovere
   const { wheel, timerLog, progress, hadWheel } = files;
   const knowsReadTime = progress.readTimeMs > 0;
   const readTimeMs = knowsReadTime ? floorToTick(progress.readTimeMs, at.tickMs) : oldestReadTimeMs(at.nowMs, at.tickMs, wheel.slots);
-  const liveTimes = wheel.markLive(readTimeMs);
+  // Without a log no slot holds anything, and the wheel's 38 MB need not be looked through.
+  const liveTimes = timerLog.isEmpty ? [] : wheel.markLive(readTimeMs);
   const from = hadWheel && knowsReadTime ? scanStart(timerLog, progress.logPos) : timerLog.minPos;
   let unitsReplayed = 0;
   timerLog.scan(from, (pos, unit) => {
@@ -65,7 +66,8 @@ export function recoverTimer(files: TimerFiles, at: TimerSurroundings): Recovere
 
 /** The check point's position, or the start of its file when it is no unit's. */
 function scanStart(timerLog: TimerLog, logPos: number): number {
-  if (logPos < timerLog.minPos || logPos >= timerLog.filesEnd) return timerLog.isEmpty || logPos < timerLog.minPos ? timerLog.minPos : lastFile(timerLog);
+  if (logPos < timerLog.minPos || logPos >= timerLog.filesEnd)
+    return timerLog.isEmpty || logPos < timerLog.minPos ? timerLog.minPos : lastFile(timerLog);
   const inFile = logPos % timerLog.fileBytes;
   return inFile % TIMER_UNIT_BYTES === 0 ? logPos : logPos - inFile;
 }

@@ -11,11 +11,11 @@ import type { CommitLog } from './commit-log.ts';
 import type { OpenFiles } from './open-files.ts';
 import { RecordCursor } from './record-cursor.ts';
 import type { StoreQueue } from './store-queue.ts';
+import { TimerChain } from './timer-chain.ts';
 import { encodeTimerProgress, TimerCheckpoint, type TimerProgress } from './timer-checkpoint.ts';
 import { TimerLog, type TimerUnit, timerUnit } from './timer-log.ts';
 import { recoverTimer } from './timer-recovery.ts';
 import { floorToTick, isSlotDue, placeTimer, rollWindowSlots, UNIT_DELETE, WHEEL_SLOTS } from './timer-rules.ts';
-import { TimerChain } from './timer-chain.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 export interface TimerStoreParts {

@@ -5,7 +5,9 @@ import { encodeKvTable } from '@perigee/core/protocol/bodies/kv-table';
 import { decodeRegisterBrokerBody } from '@perigee/core/protocol/bodies/register-broker';
 import type { OutgoingRequest, PeerAnswer } from '@perigee/core/remoting/handler';
 import { type NameServerLink, RegistrationLoop } from '../../src/broker/registration-loop.ts';
-import { goldenCases, TestBroker } from './fakes.ts';
+import { QueueMappingTable } from '../../src/broker/static-topic/queue-mapping-table.ts';
+import { goldenCases, MemoryText, TestBroker } from './fakes.ts';
+import { items } from './static-topic/static-topic-test.ts';
 
 interface Sent {
   readonly address: string;
@@ -32,9 +34,10 @@ function loopOf(settings: Readonly<Record<string, string>> = {}) {
     ...settings,
   });
   const link = new FakeLink();
-  const loop = new RegistrationLoop(broker.platform, broker.live.config, { topics: broker.parts.topics, link });
+  const mappings = new QueueMappingTable(broker.platform, new MemoryText());
+  const loop = new RegistrationLoop(broker.platform, broker.live.config, { topics: broker.parts.topics, mappings, link });
   const start = () => broker.world.run(loop.start({ listenPort: 19_110, haListenPort: 19_111 }));
-  return { broker, link, loop, start };
+  return { broker, link, loop, mappings, start };
 }
 
 const topicsOf = ({ request }: Sent) => decodeRegisterBrokerBody(request.body ?? Buffer.alloc(0), 513).topics;
@@ -173,4 +176,34 @@ test('a stopped broker unregisters everywhere and registers no more', async () =
   add(all, 'Late');
   await all.broker.world.advance(60_000);
   assert.equal(all.link.sent.length, 4);
+});
+
+test('a static topic is registered with the logical queues that are led here', async () => {
+  const all = loopOf();
+  all.mappings.put({
+    bname: 'broker-a',
+    currIdMap: new Map(),
+    dirty: false,
+    epoch: 7,
+    hostedQueues: new Map([
+      [0, items([['broker-a', 1, 0]])],
+      [
+        1,
+        items([
+          ['broker-a', 0, 0],
+          ['broker-b', 0, 10_000],
+        ]),
+      ],
+    ]),
+    scope: '__global__',
+    topic: 'S',
+    totalQueues: 2,
+  });
+  add(all, 'S');
+  add(all, 'Plain');
+  await all.start();
+  const info = { bname: 'broker-a', currIdMap: new Map([[0, 1]]), dirty: false, epoch: 7, scope: '__global__', topic: 'S', totalQueues: 2 };
+  const { topicQueueMappingInfoMap, mappingDataVersion } = topicsOf(all.link.sent[0] as Sent);
+  assert.deepEqual([...topicQueueMappingInfoMap], [['S', info]]);
+  assert.deepEqual(mappingDataVersion, all.mappings.dataVersion);
 });

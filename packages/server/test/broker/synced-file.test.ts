@@ -12,7 +12,10 @@ test('the file is written when what was stored before is on the device, with the
   assert.equal(file.text, 'old');
   finishSync();
   await writing;
-  assert.equal(synced.load((text) => text), 'new');
+  assert.equal(
+    synced.load((text) => text),
+    'new',
+  );
 });
 
 test('nothing is written when the device fails', async () => {

@@ -1,7 +1,7 @@
 /** The commands as a user types them: real processes, loopback only, a home directory of their own. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -246,6 +246,19 @@ describe('the command line', { concurrency: 2 }, () => {
       assertRefused(['broker', '-c', path, '--strict-config'], /flushDiskTyp.*flushDiskType/),
       assertRefused(['broker', '-c', join(home, 'missing.conf')], /missing\.conf cannot be read \(ENOENT\)/),
     ]);
+  });
+
+  // A broker that recovered a large store waited on nothing but a timer that keeps no process alive, and ended with exit code 0.
+  test('a command that has nothing left to wait for says so instead of ending without a word', () => {
+    const home = newHome();
+    mkdirSync(join(home, 'bin'));
+    mkdirSync(join(home, 'src', 'bin'), { recursive: true });
+    for (const file of ['launch.js', 'perigee.js']) copyFileSync(new URL(`../../bin/${file}`, import.meta.url), join(home, 'bin', file));
+    writeFileSync(join(home, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(home, 'src', 'bin', 'main.ts'), 'export const main = (): Promise<number> => new Promise(() => {});\n');
+    const { status, stderr } = spawnSync(process.execPath, [join(home, 'bin', 'perigee.js'), 'broker'], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, /^perigee: ended in the middle of its work, which is a defect/);
   });
 
   test('the conf of a slave, a DLedger or a controller broker ends the start with a sentence that names the feature', async () => {

@@ -50,7 +50,8 @@ test('while the disk takes nothing, memory is bounded: appends are refused as bu
     taken++;
     await test.world.settle();
   }
-  assert.deepEqual(refused, { kind: 'busy', cause: 'the disk does not take what was appended; all write buffers are full' });
+  assert.equal(refused?.kind, 'busy');
+  assert.match(refused.cause, /^the disk has not taken \d+ bytes that were appended; all write buffers are full$/);
   assert.ok(taken >= 10 && taken <= 26, `${taken} messages of 4 MB were taken`);
   await test.world.advance(6_000);
   assert.equal(test.told.length, taken + 2);

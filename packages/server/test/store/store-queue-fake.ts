@@ -1,5 +1,5 @@
-import { StoreQueue } from '../../src/store/store-queue.ts';
 import type { ConsumeQueue } from '../../src/store/consume-queue.ts';
+import { StoreQueue } from '../../src/store/store-queue.ts';
 
 /** A queue without rows, for those who only wait at it. */
 export function storeQueue(topic: string, queueId: number): StoreQueue {

@@ -16,7 +16,15 @@ function open(platform: SimPlatform): TimerLog {
 }
 
 function unit(n: number): TimerUnit {
-  return { prevPos: n === 0 ? -1 : n, magic: 1, writeTimeMs: 1_000_000, timeMs: 1_000_000 + n * 1000, physicalOffset: n * 300, sizeBytes: 300, topicHash: n - 5 };
+  return {
+    prevPos: n === 0 ? -1 : n,
+    magic: 1,
+    writeTimeMs: 1_000_000,
+    timeMs: 1_000_000 + n * 1000,
+    physicalOffset: n * 300,
+    sizeBytes: 300,
+    topicHash: n - 5,
+  };
 }
 
 function positionOf(n: number): number {
@@ -51,7 +59,10 @@ test('units are found again at their positions, over file borders, by position a
   }
   assert.equal(log.read(positionOf(249) + 52, timerUnit()), false);
   const again = open(platform);
-  assert.deepEqual(scanned(again), Array.from({ length: 250 }, (_, n) => unit(n)));
+  assert.deepEqual(
+    scanned(again),
+    Array.from({ length: 250 }, (_, n) => unit(n)),
+  );
   assert.equal(again.endPos, log.endPos);
   assert.equal(again.append(unit(250)), positionOf(250));
 });
@@ -91,7 +102,10 @@ test('a unit whose write failed is written with the next', () => {
   assert.throws(() => log.append(unit(99)), { code: 'ENOSPC' });
   assert.equal(log.append(unit(99)), positionOf(99));
   log.writeNow();
-  assert.deepEqual(scanned(open(platform)), Array.from({ length: 100 }, (_, n) => unit(n)));
+  assert.deepEqual(
+    scanned(open(platform)),
+    Array.from({ length: 100 }, (_, n) => unit(n)),
+  );
 });
 
 test('files are removed when the CommitLog begins behind their last message, but never the last file', async () => {
@@ -102,7 +116,10 @@ test('files are removed when the CommitLog begins behind their last message, but
   assert.equal(log.minPos, FILE_BYTES);
   assert.equal(log.read(positionOf(50), timerUnit()), false);
   assert.equal(await platform.run(log.removeExpired(1_000_000)), 1);
-  assert.deepEqual(platform.disk.listNow('timerlog').map(({ name }) => name), ['00000000000000010400']);
+  assert.deepEqual(
+    platform.disk.listNow('timerlog').map(({ name }) => name),
+    ['00000000000000010400'],
+  );
 });
 
 test('units that a Java broker wrote are read field by field', () => {

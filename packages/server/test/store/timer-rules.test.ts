@@ -29,16 +29,29 @@ test('a slot is emptied at the first border of a tick that is not before the ask
 });
 
 test("the slot of a recall handle's time is that of its message", () => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 4_000_000_000_000 }), (deliverMs) => assert.equal(slotOf(slotOf(deliverMs, TICK_MS) + 1, TICK_MS), slotOf(deliverMs, TICK_MS))));
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 4_000_000_000_000 }), (deliverMs) =>
+      assert.equal(slotOf(slotOf(deliverMs, TICK_MS) + 1, TICK_MS), slotOf(deliverMs, TICK_MS)),
+    ),
+  );
 });
 
 test('a message inside the window gets its own slot, one beyond is to be written again on the way', () => {
   const at = { writeTimeMs: 1_795_273_049_000, windowSlots: 20, tickMs: TICK_MS };
   // Golden timer-55: 40 s with a window of 20 slots.
-  assert.deepEqual(placeTimer({ outMs: 1_795_273_089_000, isDelete: false }, at), { timeMs: 1_795_273_069_000, magic: UNIT_DEFAULT | UNIT_ROLL });
-  assert.deepEqual(placeTimer({ outMs: at.writeTimeMs + 19_000, isDelete: false }, at), { timeMs: at.writeTimeMs + 19_000, magic: UNIT_DEFAULT });
+  assert.deepEqual(placeTimer({ outMs: 1_795_273_089_000, isDelete: false }, at), {
+    timeMs: 1_795_273_069_000,
+    magic: UNIT_DEFAULT | UNIT_ROLL,
+  });
+  assert.deepEqual(placeTimer({ outMs: at.writeTimeMs + 19_000, isDelete: false }, at), {
+    timeMs: at.writeTimeMs + 19_000,
+    magic: UNIT_DEFAULT,
+  });
   // Less than a third of the window beyond it: half the window, so that the rest is not too short.
-  assert.deepEqual(placeTimer({ outMs: at.writeTimeMs + 25_000, isDelete: false }, at), { timeMs: at.writeTimeMs + 10_000, magic: UNIT_DEFAULT | UNIT_ROLL });
+  assert.deepEqual(placeTimer({ outMs: at.writeTimeMs + 25_000, isDelete: false }, at), {
+    timeMs: at.writeTimeMs + 10_000,
+    magic: UNIT_DEFAULT | UNIT_ROLL,
+  });
   assert.deepEqual(placeTimer({ outMs: at.writeTimeMs + 26_000, isDelete: true }, at), {
     timeMs: at.writeTimeMs + 20_000,
     magic: UNIT_DEFAULT | UNIT_ROLL | UNIT_DELETE,
@@ -76,8 +89,14 @@ test('a slot is open up to its limit, closed from twice as many on, and closed b
   assert.equal(isSlotCongested(10, 10, never), false);
   assert.equal(isSlotCongested(20, 10, never), true);
   assert.equal(isSlotCongested(0, 2_147_483_647, never), false);
-  assert.equal(isSlotCongested(15, 10, () => 999), true);
-  assert.equal(isSlotCongested(15, 10, () => 100), false);
+  assert.equal(
+    isSlotCongested(15, 10, () => 999),
+    true,
+  );
+  assert.equal(
+    isSlotCongested(15, 10, () => 100),
+    false,
+  );
 });
 
 test('times before the epoch have a tick too', () => {

@@ -18,7 +18,9 @@ async function flush(made: TimerWheel): Promise<void> {
 }
 
 test('filled and emptied in any order, it knows its slots, its messages and the earliest of them, before and after a reload', async () => {
-  const steps = fc.array(fc.record({ tick: fc.integer({ min: 0, max: 300 }), empties: fc.boolean(), flushes: fc.boolean() }), { maxLength: 60 });
+  const steps = fc.array(fc.record({ tick: fc.integer({ min: 0, max: 300 }), empties: fc.boolean(), flushes: fc.boolean() }), {
+    maxLength: 60,
+  });
   await fc.assert(
     fc.asyncProperty(steps, fc.integer({ min: 0, max: 2000 }), async (all, startTick) => {
       const platform = simPlatform();
@@ -44,7 +46,10 @@ test('filled and emptied in any order, it knows its slots, its messages and the 
           assert.deepEqual(made.markLive(startTick * TICK_MS).sort(), [...model.keys()].sort());
         }
         assert.equal(made.liveSlots, model.size);
-        assert.equal(made.messages, [...model.values()].reduce((sum, { count }) => sum + count, 0));
+        assert.equal(
+          made.messages,
+          [...model.values()].reduce((sum, { count }) => sum + count, 0),
+        );
         const first = model.size === 0 ? undefined : Math.min(...model.keys());
         assert.equal(made.firstLive(startTick * TICK_MS), first);
         assert.deepEqual(made.get(timeMs), model.get(timeMs));
@@ -105,7 +110,10 @@ test("the slots that a Java broker left are read as Apache's class reads them", 
     assert.equal(made.load(), true);
     const live = made.markLive(timer.timercheck.lastReadTimeMs);
     const expected = timer.nonZeroSlots.filter(({ timeMs }) => timeMs >= timer.timercheck.lastReadTimeMs);
-    assert.deepEqual(live, expected.map(({ timeMs }) => timeMs));
+    assert.deepEqual(
+      live,
+      expected.map(({ timeMs }) => timeMs),
+    );
     for (const { timeMs, firstPos, lastPos, num } of expected) assert.deepEqual(made.get(timeMs), { firstPos, lastPos, count: num });
     assert.equal(made.firstLive(timer.timercheck.lastReadTimeMs), expected[0]?.timeMs);
   }

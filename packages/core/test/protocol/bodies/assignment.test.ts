@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stringifyJavaJson } from '../../../src/kit/java-json.ts';
 import {
   decodeMessageRequestMode,
   decodeQueryAssignmentRequest,
@@ -11,7 +12,6 @@ import {
   readMessageRequestModes,
 } from '../../../src/protocol/bodies/assignment.ts';
 import { BodyError, JsonShape } from '../../../src/protocol/bodies/json-shape.ts';
-import { stringifyJavaJson } from '../../../src/kit/java-json.ts';
 import { goldenFrames } from '../../golden.ts';
 
 const frames = (codeName: string) => goldenFrames().filter((frame) => frame.name.startsWith(`${codeName}-`));

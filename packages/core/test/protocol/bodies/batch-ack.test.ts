@@ -20,15 +20,32 @@ test('a batch ack without acks is read as one without acks', () => {
 });
 
 test('the long names of old peers are read', () => {
-  const acks = '[{"consumerGroup":"G","topic":"T","retry":"1","startOffset":5,"queueId":2,"reviveQueueId":3,"popTime":7,"invisibleTime":8,"bitSet":"CQI="}]';
+  const acks =
+    '[{"consumerGroup":"G","topic":"T","retry":"1","startOffset":5,"queueId":2,"reviveQueueId":3,"popTime":7,"invisibleTime":8,"bitSet":"CQI="}]';
   const [ack] = decodeBatchAckRequest(`{"acks":${acks}}`).acks;
-  assert.deepEqual({ ...ack, bitSet: undefined }, { consumerGroup: 'G', topic: 'T', retry: '1', startOffset: 5, queueId: 2, reviveQueueId: 3, popTimeMs: 7, invisibleMs: 8, bitSet: undefined });
+  assert.deepEqual(
+    { ...ack, bitSet: undefined },
+    {
+      consumerGroup: 'G',
+      topic: 'T',
+      retry: '1',
+      startOffset: 5,
+      queueId: 2,
+      reviveQueueId: 3,
+      popTimeMs: 7,
+      invisibleMs: 8,
+      bitSet: undefined,
+    },
+  );
   // remoting.md 7.9: offsets 0, 3 and 9 behind the start.
   assert.deepEqual(ackedOffsets(ack!), [5, 8, 14]);
 });
 
 test('a batch ack that names no group is refused with the place', () => {
-  assert.throws(() => decodeBatchAckRequest('{"acks":[{"t":"T"}]}'), (error) => error instanceof BodyError && error.path === '$.acks[0].consumerGroup');
+  assert.throws(
+    () => decodeBatchAckRequest('{"acks":[{"t":"T"}]}'),
+    (error) => error instanceof BodyError && error.path === '$.acks[0].consumerGroup',
+  );
 });
 
 test('offsets survive their way through the bits', () => {

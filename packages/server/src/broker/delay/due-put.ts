@@ -28,7 +28,17 @@ import type { StoreQueue } from '../../store/store-queue.ts';
 import type { MessageDraft, PutHook } from '../message-put.ts';
 import { HALF_TOPIC, TIMER_TOPIC } from '../names.ts';
 
-const NAMES = ['REAL_TOPIC', 'REAL_QID', 'UNIQ_KEY', 'KEYS', 'TAGS', 'TIMER_OUT_MS', 'TIMER_DEL_UNIQKEY', '__CRC32#', 'INNER_MULTI_DISPATCH'];
+const NAMES = [
+  'REAL_TOPIC',
+  'REAL_QID',
+  'UNIQ_KEY',
+  'KEYS',
+  'TAGS',
+  'TIMER_OUT_MS',
+  'TIMER_DEL_UNIQKEY',
+  '__CRC32#',
+  'INNER_MULTI_DISPATCH',
+];
 const REAL_TOPIC = 0;
 const REAL_QUEUE_ID = 1;
 const UNIQUE_KEY = 2;
@@ -253,7 +263,8 @@ export class DuePut implements AppendSink {
     const { queue, sysFlag } = this.#input;
     const draft: MessageDraft = { topic: queue.topic, queueId: queue.queueId, sysFlag, properties };
     const refused = place(draft);
-    if (refused !== undefined) this.#log.error('a delayed message is not put into its light queues', { topic: queue.topic, cause: refused.remark });
+    if (refused !== undefined)
+      this.#log.error('a delayed message is not put into its light queues', { topic: queue.topic, cause: refused.remark });
     return draft.extras;
   }
 

@@ -7,9 +7,9 @@ import { fieldProblem, type RequestView } from '@perigee/core/protocol/header-sc
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import { done, type IncomingRequest, type Outcome } from '@perigee/core/remoting/handler';
+import type { NotStored, Stored } from '../message-put.ts';
 import type { PopAck } from '../pop/check-point.ts';
 import type { PopContext } from '../pop/pop-context.ts';
-import { whyNotStored } from '../pop/pop-puts.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
 import { answerDone } from '../pop/pop-reply.ts';
 import { markedTopic, parseReceiptHandle, REVIVE_QUEUE_ORDER, type TopicMark } from '../pop/receipt-handle.ts';
@@ -107,14 +107,17 @@ export class AckHandler {
     return { minOffset: rows?.minQueueOffset ?? 0, maxOffset: rows?.maxQueueOffset ?? 0 };
   }
 
-  async #store(
+  #store(
     ack: PopAck,
     isBatch: boolean,
     how: { readonly reviveQueueId: number; readonly invisibleMs: number },
   ): Promise<Refusal | undefined> {
+    return this.#context.puts.ack(ack, isBatch, how).then((stored) => this.#stored(ack, stored));
+  }
+
+  #stored(ack: PopAck, stored: Stored | NotStored): Refusal | undefined {
     const { queues, pops, settings, puts } = this.#context;
-    const stored = await puts.ack(ack, isBatch, how);
-    if (stored.state !== 'stored') return this.#refusals.notStored(whyNotStored(stored));
+    if (stored.state !== 'stored') return this.#refusals.notStored(puts.noteNotStored(stored, 'an ack', ack));
     queues.released(ack.topic, ack.group, ack.queueId, ack.queueOffsets.length);
     // Somebody may wait for less to be out.
     if (settings.enablePopMessageThreshold) pops.wake(ack.topic, ack.group, ack.queueId);

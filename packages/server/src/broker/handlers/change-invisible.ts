@@ -5,7 +5,6 @@ import type { Refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, type IncomingRequest, type Outcome, ok } from '@perigee/core/remoting/handler';
 import type { PopContext } from '../pop/pop-context.ts';
-import { whyNotStored } from '../pop/pop-puts.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
 import { parseReceiptHandle, REVIVE_QUEUE_ORDER, type ReceiptHandle } from '../pop/receipt-handle.ts';
 import { checkAckQueue, checkReviveQueue } from './ack.ts';
@@ -91,9 +90,11 @@ export class ChangeInvisibleHandler {
       isSuspended: header.suspend === true,
     };
     const stored = await puts.checkPoint(checkPoint, reviveQueueId);
-    if (stored.state !== 'stored') return this.#refusals.notStored(whyNotStored(stored));
+    if (stored.state !== 'stored') return this.#refusals.notStored(puts.noteNotStored(stored, 'a check point', checkPoint));
     const ack = { topic, group, queueId, startOffset, popTimeMs: handle.popTimeMs, brokerName, queueOffsets: [queueOffset] };
-    await puts.ack(ack, false, { reviveQueueId, invisibleMs: handle.invisibleMs });
+    const acked = await puts.ack(ack, false, { reviveQueueId, invisibleMs: handle.invisibleMs });
+    // The message is then delivered twice.
+    if (acked.state !== 'stored') puts.noteNotStored(acked, 'the ack', ack);
     return this.#answer(popTimeMs, invisibleMs, handle);
   }
 

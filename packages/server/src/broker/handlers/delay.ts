@@ -4,7 +4,7 @@ import { encodeHost } from '@perigee/core/message/host';
 import { PERM_WRITE } from '@perigee/core/protocol/bodies/topic-config';
 import type { RequestOf } from '@perigee/core/protocol/command';
 import type { delayCommands, recallMessage } from '@perigee/core/protocol/commands/delay';
-import { refusal } from '@perigee/core/protocol/refusal';
+import { type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, type IncomingRequest } from '@perigee/core/remoting/handler';
 import type { TimerStore } from '../../store/timer-store.ts';
@@ -62,79 +62,105 @@ function noTimer(legacy: string): Answer {
 }
 
 function switchEngine(timer: TimerStore | undefined, engine: string | undefined): Answer {
-  const illegal = (slug: string, legacy: string, cause: string): Answer =>
-    refusal({ slug, code: ResponseCode.INVALID_PARAMETER, legacy, cause });
-  if (timer === undefined) return illegal('timer-wheel-disabled', 'broker timerWheelEnable is false', 'there is no timer to switch');
-  if (engine === undefined) return illegal('timer-engine-missing', 'param error, extFields is null', 'E_T is missing: F or R');
+  const code = ResponseCode.INVALID_PARAMETER;
+  if (timer === undefined)
+    return refusal({ slug: 'timer-engine-none', code, legacy: 'broker timerWheelEnable is false', cause: 'there is no timer to switch' });
+  if (engine === undefined)
+    return refusal({ slug: 'timer-engine-missing', code, legacy: 'param error, extFields is null', cause: 'E_T is missing: F or R' });
   if (engine !== 'F' && engine !== 'R')
-    return illegal('timer-engine-unknown', 'param error', `E_T is "${engine.slice(0, 20)}", expected F or R`);
-  if (engine === 'R')
-    return illegal(
-      'timer-no-rocksdb',
-      'timerRocksDBEnable must be configured true when broker start',
-      'this broker keeps timers in files alone',
-    );
-  return done(undefined, 'switch timer engine success');
+    return refusal({
+      slug: 'timer-engine-unknown',
+      code,
+      legacy: 'param error',
+      measured: `E_T is "${engine.slice(0, 20)}"`,
+      remedy: 'send F or R',
+    });
+  if (engine === 'F') return done(undefined, 'switch timer engine success');
+  return refusal({
+    slug: 'timer-no-rocksdb',
+    code,
+    legacy: 'timerRocksDBEnable must be configured true when broker start',
+    cause: 'this broker keeps timers in files alone',
+  });
 }
 
 type RecallHeader = RequestOf<typeof recallMessage>;
 
 async function recall(parts: DelayHandlerParts, header: RecallHeader, request: IncomingRequest): Promise<Answer> {
+  // Answers to recalls carry the region alone (remoting.md 7.1).
   const ext = { MSG_REGION: parts.settings.regionId };
-  const refuse = (code: number, slug: string, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Answer =>
-    refusal({ slug, code, legacy, ext, ...more });
-  const refused = mayRecall(parts, header.topic, refuse);
-  if (refused !== undefined) return refused;
-  const target = decodeRecallHandle(header.recallHandle ?? '');
-  if (target === undefined)
-    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-handle-invalid', 'recall handle is invalid', {
-      cause: 'it is not what the send of a timer message is answered',
-    });
-  const wrong = wrongTarget(parts, header.topic, target, refuse);
-  if (wrong !== undefined) return wrong;
+  const handle = header.recallHandle ?? '';
+  const target = decodeRecallHandle(handle);
+  const wrong = mayRecall(parts, header.topic) ?? (target === undefined ? notAHandle(handle) : wrongTarget(parts, header.topic, target));
+  if (wrong !== undefined || target === undefined) return refusal({ ...(wrong as RefusalParts), ext });
   const result = await parts.put.put(recallOf(parts, target, header.producerGroup, request));
-  if (result.state !== 'stored') {
-    const cause = result.state === 'refused' ? result.refusal.remark : 'cause' in result.why ? result.why.cause : result.why.kind;
-    return refuse(ResponseCode.SYSTEM_ERROR, 'recall-not-stored', 'recall failed, execute error', { cause });
-  }
-  return { code: ResponseCode.SUCCESS, ext: { ...ext, msgId: target.uniqueKey } };
+  if (result.state === 'stored') return { code: ResponseCode.SUCCESS, ext: { ...ext, msgId: target.uniqueKey } };
+  const cause = result.state === 'refused' ? result.refusal.remark : 'cause' in result.why ? result.why.cause : result.why.kind;
+  return refusal({ slug: 'recall-not-stored', code: ResponseCode.SYSTEM_ERROR, legacy: 'recall failed, execute error', cause, ext });
 }
 
-type Refuse = (code: number, slug: string, legacy: string, more?: { cause?: string; measured?: string; remedy?: string }) => Answer;
-
-function mayRecall({ broker, settings }: DelayHandlerParts, topic: string, refuse: Refuse): Answer | undefined {
+function mayRecall({ broker, settings }: DelayHandlerParts, topic: string): RefusalParts | undefined {
   if (!settings.recallMessageEnable)
-    return refuse(ResponseCode.NO_PERMISSION, 'recall-disabled', 'recall failed, operation is forbidden', {
+    return {
+      slug: 'recall-disabled',
+      code: ResponseCode.NO_PERMISSION,
+      legacy: 'recall failed, operation is forbidden',
       cause: 'recallMessageEnable is false',
       remedy: 'set recallMessageEnable=true on the broker',
-    });
+    };
   const notWritable = (settings.brokerPermission & PERM_WRITE) === 0 && !settings.allowRecallWhenBrokerNotWriteable;
   if (notWritable || broker.platform.clock.wallMs() < settings.startAcceptSendRequestTimeStamp)
-    return refuse(ResponseCode.SERVICE_NOT_AVAILABLE, 'recall-not-in-service', 'recall failed, broker service not available', {
+    return {
+      slug: 'recall-not-in-service',
+      code: ResponseCode.SERVICE_NOT_AVAILABLE,
+      legacy: 'recall failed, broker service not available',
       cause: notWritable ? 'brokerPermission has no write bit' : 'startAcceptSendRequestTimeStamp lies in the future',
-    });
+    };
   if (broker.topics.topic(topic) !== undefined) return undefined;
-  return refuse(ResponseCode.TOPIC_NOT_EXIST, 'recall-topic-not-exist', `recall failed, the topic[${topic}] not exist`, {
+  return {
+    slug: 'recall-topic-not-exist',
+    code: ResponseCode.TOPIC_NOT_EXIST,
+    legacy: `recall failed, the topic[${topic}] not exist`,
     cause: 'this broker does not have the topic',
     remedy: 'send the recall to the broker that took the message',
-  });
+  };
 }
 
-function wrongTarget({ broker, settings }: DelayHandlerParts, topic: string, target: RecallTarget, refuse: Refuse): Answer | undefined {
+function notAHandle(handle: string): RefusalParts {
+  return {
+    slug: 'recall-handle-invalid',
+    code: ResponseCode.ILLEGAL_OPERATION,
+    legacy: 'recall handle is invalid',
+    cause: 'it is not what the send of a timer message is answered',
+    measured: handle.length === 0 ? 'it is missing' : `${handle.length} characters`,
+  };
+}
+
+function wrongTarget({ broker, settings }: DelayHandlerParts, topic: string, target: RecallTarget): RefusalParts | undefined {
+  const code = ResponseCode.ILLEGAL_OPERATION;
   if (target.topic !== topic)
-    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-topic-differs', 'recall failed, topic not match', {
+    return {
+      slug: 'recall-topic-differs',
+      code,
+      legacy: 'recall failed, topic not match',
       measured: `the handle is of topic ${target.topic}`,
-    });
+    };
   if (target.brokerName !== settings.brokerName)
-    return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-broker-differs', 'recall failed, broker service not available', {
+    return {
+      slug: 'recall-broker-differs',
+      code,
+      legacy: 'recall failed, broker service not available',
       measured: `the handle is of broker ${target.brokerName}, this is ${settings.brokerName}`,
       remedy: 'send the recall to the broker that took the message',
-    });
+    };
   const leftMs = target.timestampMs - broker.platform.clock.wallMs();
   if (leftMs > 0 && leftMs < settings.timerMaxDelaySec * 1000) return undefined;
-  return refuse(ResponseCode.ILLEGAL_OPERATION, 'recall-too-late', 'recall failed, timestamp invalid', {
+  return {
+    slug: 'recall-too-late',
+    code,
+    legacy: 'recall failed, timestamp invalid',
     measured: `the message is due in ${leftMs} ms, allowed are 1 to ${settings.timerMaxDelaySec * 1000 - 1}`,
-  });
+  };
 }
 
 /** The message that takes another one back: it goes into the same slot of the timer. */

@@ -81,8 +81,8 @@ export interface PullParts {
   /** Pulls of logical queues. */
   readonly logical: LogicalPulls;
   readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
-  /** The queue to wait on; made when it does not exist yet. */
-  readonly queueToHold: (topic: string, queueId: number) => StoreQueue;
+  /** The queue to wait on, made when it does not exist yet; undefined: a pull cannot wait there. */
+  readonly queueToHold: (topic: string, queueId: number) => StoreQueue | undefined;
   /** Counts a look into a queue and how long it took (ms). */
   readonly looked: (found: boolean, tookMs: number) => void;
   /** Counts delivered messages. */
@@ -345,9 +345,8 @@ export class PullMessageHandler {
 
   #commit({ group, topic, queueId, commitOffset, place }: Pull): void {
     const { offsets } = this.#parts;
-    if (place === undefined) return offsets.commit(group, topic, queueId, commitOffset);
     // A position in an older part at another broker comes with the client's next UPDATE_CONSUMER_OFFSET.
-    const here = committedHere(place, commitOffset);
+    const here = place === undefined ? { queueId, queueOffset: commitOffset } : committedHere(place, commitOffset);
     if (here !== undefined) offsets.commit(group, topic, here.queueId, here.queueOffset);
   }
 
@@ -412,6 +411,7 @@ export class PullMessageHandler {
     const { settings } = this.#parts;
     const timeoutMs = settings.longPollingEnable ? pull.suspendTimeoutMs : settings.shortPollingTimeMills;
     const queue = this.#parts.queueToHold(pull.readTopic, pull.queueId);
+    if (queue === undefined) return false;
     const held: Held = {
       pull: pull.asked ?? pull,
       connection: pull.connection,

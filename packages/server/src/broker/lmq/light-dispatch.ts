@@ -14,6 +14,8 @@ export const MULTI_QUEUE_OFFSET = 'INNER_MULTI_QUEUE_OFFSET';
 
 /** A light queue is a directory: what no file system of ours takes as its name. */
 const NAME_BYTES_MAX = 255;
+/** Light queues without a message that somebody waited at since the start; a client that invents names must not fill the memory. */
+const AWAITED_MAX = 100_000;
 /** Without a quota; each takes some 1 KB of memory and a file. */
 const LIGHT_QUEUES_MAX = 1_000_000;
 
@@ -56,6 +58,7 @@ export class LightDispatch {
   readonly #parts: LightDispatchParts;
   /** Light queues that exist; counted anew before anything is refused for it. */
   #count: number | undefined;
+  #awaited = 0;
 
   constructor(parts: LightDispatchParts) {
     this.#parts = parts;
@@ -64,6 +67,14 @@ export class LightDispatch {
   /** Light queues that have been written to. */
   count(): number {
     return this.#parts.topicsWithQueues().filter((topic) => isLightQueue(topic) && this.#isWritten(topic)).length;
+  }
+
+  /** The queue for a pull to wait at, made when it does not exist; undefined: the pull cannot wait there. */
+  queueToWaitAt(topic: string, queueId: number): StoreQueue | undefined {
+    if (!isLightQueue(topic) || this.#parts.queueIfExists(topic, queueId) !== undefined) return this.#parts.queue(topic, queueId);
+    if (queueId !== 0 || nameProblem(topic) !== undefined || this.#awaited >= AWAITED_MAX) return undefined;
+    this.#awaited++;
+    return this.#parts.queue(topic, queueId);
   }
 
   /** Sets a message's places in its light queues. The last hook: topic and queue are final, and the append follows at once. */

@@ -12,6 +12,7 @@ import {
   encodeAck,
   encodeCheckPoint,
   type PopAck,
+  type PopIdentity,
   reviveTimeMs,
 } from './check-point.ts';
 
@@ -79,14 +80,14 @@ export class PopPuts {
     return this.#put.put({ ...message, bornHost: this.#storeHost, preparedTransactionOffset: 0, waits: true });
   }
 
-  async #store(record: {
+  #store(record: {
     readonly queueId: number;
     readonly tag: string;
     readonly uniqueKey: string;
     readonly deliverMs: number;
     readonly body: Buffer;
   }): Promise<Stored | NotStored> {
-    const result = await this.#put.put({
+    return this.#put.put({
       topic: this.#reviveTopic,
       queueId: record.queueId,
       sysFlag: 0,
@@ -103,8 +104,12 @@ export class PopPuts {
       preparedTransactionOffset: 0,
       waits: true,
     });
-    if (result.state !== 'stored')
-      this.#log.warn('a record of pop consumption was not stored', { record: record.uniqueKey, why: whyNotStored(result) });
-    return result;
+  }
+
+  /** Says in the log what was not stored; answers why, in one line. */
+  noteNotStored(result: NotStored, what: string, of: PopIdentity): string {
+    const why = whyNotStored(result);
+    this.#log.warn(`${what} of a pop was not stored`, { ...of, why });
+    return why;
   }
 }

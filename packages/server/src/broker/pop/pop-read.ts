@@ -7,10 +7,10 @@ import type { Clock } from '@perigee/core/platform/ports';
 import { POP_INIT_MIN } from '@perigee/core/protocol/commands/pop';
 import type { MessageReader, ReadResult, ReadStatus, RecordFilter, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
-import type { NotStored, Stored } from '../message-put.ts';
 import { RETRY_PREFIX } from '../names.ts';
-import { CHECK_POINT_MESSAGES_MAX, type CheckPoint } from './check-point.ts';
+import { CHECK_POINT_MESSAGES_MAX } from './check-point.ts';
 import type { OrderInfoTable } from './order-info-table.ts';
+import type { PopPuts } from './pop-puts.ts';
 import type { PendingPop, PopQueue, PopQueueTable } from './pop-queue-table.ts';
 
 /** Bytes of one answer; the frame's own bound is 16 MiB. */
@@ -94,7 +94,7 @@ export interface PopReadParts {
   readonly queues: PopQueueTable;
   readonly orders: OrderInfoTable;
   readonly takeReset: (group: string, topic: string, queueId: number) => number | undefined;
-  readonly checkPoint: (checkPoint: CheckPoint, reviveQueueId: number) => Promise<Stored | NotStored>;
+  readonly puts: PopPuts;
   /** Counts delivered messages. */
   readonly counted: (group: string, topic: string, messages: number, bytes: number) => void;
 }
@@ -212,7 +212,14 @@ export class PopReader {
       return;
     }
     const { topic, queueId } = popQueue;
-    const queueOffsets = Array.from(result.queueOffsets.subarray(0, result.count));
+    const queueOffsets: number[] = [];
+    const physicalOffsets: number[] = [];
+    const sizes: number[] = [];
+    for (let i = 0; i < result.count; i++) {
+      queueOffsets.push(result.queueOffsets[i] as number);
+      physicalOffsets.push(result.physicalOffsets[i] as number);
+      sizes.push(result.sizes[i] as number);
+    }
     let orderCount: string | undefined;
     let pending: PendingPop | undefined;
     if (request.isOrder) {
@@ -225,8 +232,8 @@ export class PopReader {
       queueId,
       startOffset,
       queueOffsets,
-      physicalOffsets: Array.from(result.physicalOffsets.subarray(0, result.count)),
-      sizes: Array.from(result.sizes.subarray(0, result.count)),
+      physicalOffsets,
+      sizes,
       bytes: result.bytes,
       orderCount,
       failed: false,
@@ -239,29 +246,29 @@ export class PopReader {
     if (pending !== undefined) harvest.stores.push(this.#storeCheckPoint(request, popQueue, part, pending));
   }
 
-  async #storeCheckPoint(request: PopRequest, popQueue: PopQueue, part: PopPart, pending: PendingPop): Promise<void> {
-    const stored = await this.#parts.checkPoint(
-      {
-        topic: part.topic,
-        group: request.group,
-        queueId: part.queueId,
-        startOffset: part.startOffset,
-        popTimeMs: request.popTimeMs,
-        brokerName: this.#parts.settings.brokerName,
-        invisibleMs: request.invisibleMs,
-        queueOffsets: part.queueOffsets,
-        ackedBits: 0,
-        rePuts: 0,
-        isSuspended: false,
-      },
-      request.reviveQueueId,
-    );
-    if (stored.state === 'stored') {
-      popQueue.stored(pending);
-      return;
-    }
-    part.failed = true;
-    popQueue.failed(pending);
-    popQueue.inflight -= part.queueOffsets.length;
+  #storeCheckPoint(request: PopRequest, popQueue: PopQueue, part: PopPart, pending: PendingPop): Promise<void> {
+    const checkPoint = {
+      topic: part.topic,
+      group: request.group,
+      queueId: part.queueId,
+      startOffset: part.startOffset,
+      popTimeMs: request.popTimeMs,
+      brokerName: this.#parts.settings.brokerName,
+      invisibleMs: request.invisibleMs,
+      queueOffsets: part.queueOffsets,
+      ackedBits: 0,
+      rePuts: 0,
+      isSuspended: false,
+    };
+    return this.#parts.puts.checkPoint(checkPoint, request.reviveQueueId).then((stored) => {
+      if (stored.state === 'stored') {
+        popQueue.stored(pending);
+        return;
+      }
+      this.#parts.puts.noteNotStored(stored, 'a check point', checkPoint);
+      part.failed = true;
+      popQueue.failed(pending);
+      popQueue.inflight -= part.queueOffsets.length;
+    });
   }
 }

@@ -7,6 +7,7 @@ import { ackMessage, popMessage, popTableCommands } from '@perigee/core/protocol
 import type { HotHandler } from '@perigee/core/remoting/connection';
 import { bindHandlers } from '@perigee/core/remoting/handler';
 import type { MessageStore } from '../../store/message-store.ts';
+import { RecordCursor } from '../../store/record-cursor.ts';
 import type { BrokerParts } from '../broker-parts.ts';
 import type { BrokerService } from '../broker-service.ts';
 import { AckHandler } from '../handlers/ack.ts';
@@ -96,7 +97,7 @@ export class PopService implements BrokerService {
       queues,
       orders,
       takeReset: (group, topic, queueId) => offsets.takeReset(group, topic, queueId),
-      checkPoint: (checkPoint, reviveQueueId) => puts.checkPoint(checkPoint, reviveQueueId),
+      puts,
       counted: (group, topic, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
     });
     return {
@@ -221,6 +222,8 @@ export class PopService implements BrokerService {
         settings,
         reviveTopic: this.#reviveTopic,
         store: store.queries,
+        queue: (topic, id) => store.queueIfExists(topic, id),
+        records: new RecordCursor(store.commitLog),
         offsets: broker.offsets,
         puts,
         topic: (name) => broker.topics.topic(name),

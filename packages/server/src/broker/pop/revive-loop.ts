@@ -2,6 +2,7 @@
  * Brings messages back whose pop was not acknowledged in time (broker.md 18.6): reads check points and acks from the
  * revive topic and puts what nobody acknowledged into the group's retry topic. One loop per queue of the revive topic.
  */
+import { PropertyScanner } from '@perigee/core/kit/property-scanner';
 import { MessageProperty, parseProperties } from '@perigee/core/message/properties';
 import {
   recordBodyEnd,
@@ -15,6 +16,9 @@ import {
 } from '@perigee/core/message/record';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
+import { RowsView } from '../../store/queue-rows.ts';
+import type { RecordCursor } from '../../store/record-cursor.ts';
+import type { StoreQueue } from '../../store/store-queue.ts';
 import type { StoreView } from '../../store/store-view.ts';
 import { RETRY_PREFIX } from '../names.ts';
 import { ACK_TAG, BATCH_ACK_TAG, CHECK_POINT_TAG, type CheckPoint, decodeAck, decodeCheckPoint } from './check-point.ts';
@@ -26,6 +30,12 @@ import { type PendingCheckPoint, REPUTS_MAX, type ReviveRecord, ReviveState, reP
 /** Records of the revive topic that one step reads, and check points that it settles, before others get a turn. */
 const STEP_RECORDS_MAX = 4_096;
 const STEP_CHECK_POINTS_MAX = 1_024;
+/** Rows that are read at once. */
+const READ_ROWS = 256;
+
+const NAMES = [MessageProperty.TAGS, MessageProperty.TIMER_DELIVER_MS];
+const TAGS = 0;
+const DELIVER_MS = 1;
 
 export interface ReviveSettings {
   readonly brokerName: string;
@@ -42,7 +52,9 @@ export interface ReviveSettings {
 export interface ReviveParts {
   readonly settings: ReviveSettings;
   readonly reviveTopic: string;
-  readonly store: Pick<StoreView, 'consumeQueueRow' | 'recordAt' | 'minQueueOffset' | 'maxQueueOffset'>;
+  readonly store: Pick<StoreView, 'consumeQueueRow' | 'recordAt'>;
+  readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
+  readonly records: RecordCursor;
   readonly offsets: {
     position(group: string, topic: string, queueId: number): number;
     commit(group: string, topic: string, queueId: number, queueOffset: number): void;
@@ -65,6 +77,8 @@ export class ReviveLoop {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #parts: ReviveParts;
+  readonly #rows = new RowsView();
+  readonly #scanner = new PropertyScanner(NAMES);
   #state: ReviveState | undefined;
   #cancel: Cancel | undefined;
   #running: Promise<void> | undefined;
@@ -133,28 +147,34 @@ export class ReviveLoop {
 
   /** Takes in new records; true when the end of the queue was reached. */
   #read(state: ReviveState): boolean {
-    const { store, reviveTopic } = this.#parts;
-    const maxOffset = store.maxQueueOffset(reviveTopic, this.queueId);
-    state.readOffset = Math.max(state.readOffset, store.minQueueOffset(reviveTopic, this.queueId));
-    for (let read = 0; read < STEP_RECORDS_MAX; read++) {
-      if (state.readOffset >= maxOffset) return true;
+    const rows = this.#parts.queue(this.#parts.reviveTopic, this.queueId)?.rows;
+    if (rows === undefined) return true;
+    state.readOffset = Math.max(state.readOffset, rows.minQueueOffset);
+    const view = this.#rows;
+    for (let read = 0; read < STEP_RECORDS_MAX; read += READ_ROWS) {
+      if (state.readOffset >= rows.maxQueueOffset) return true;
       if (state.isFull) return false;
-      const record = this.#recordAt(state.readOffset);
-      if (record === undefined) state.readOffset++;
-      else state.absorb(record, this.#clock.wallMs());
+      const count = rows.readRows(state.readOffset, READ_ROWS, view);
+      const from = state.readOffset;
+      for (let place = 0; place < count; place++) {
+        const record = view.isBlank(place) ? undefined : this.#recordAt(view.physicalOffset(place), view.sizeBytes(place), from + place);
+        if (record === undefined) state.readOffset = from + place + 1;
+        else state.absorb(record, this.#clock.wallMs());
+      }
+      // A hole in the files: behind it the queue goes on.
+      if (count === 0) state.readOffset++;
     }
-    return state.readOffset >= maxOffset;
+    return state.readOffset >= rows.maxQueueOffset;
   }
 
-  #recordAt(queueOffset: number): ReviveRecord | undefined {
-    const { store, reviveTopic, settings } = this.#parts;
-    const row = store.consumeQueueRow(reviveTopic, this.queueId, queueOffset);
-    const record = row === undefined ? undefined : store.recordAt(row.physicalOffset);
-    if (record === undefined) return undefined;
-    const properties = parseProperties(record.toString('utf8', recordPropertiesStart(record, 0), recordPropertiesEnd(record, 0)));
-    const body = record.toString('utf8', recordBodyStart(record, 0), recordBodyEnd(record, 0));
-    const deliverMs = Number(properties.get(MessageProperty.TIMER_DELIVER_MS) ?? 0) || 0;
-    const tag = properties.get(MessageProperty.TAGS);
+  #recordAt(physicalOffset: number, sizeBytes: number, queueOffset: number): ReviveRecord | undefined {
+    const { records, settings } = this.#parts;
+    if (!records.load(physicalOffset, sizeBytes)) return undefined;
+    const { bytes, start } = records;
+    this.#scanner.scan(bytes, recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start));
+    const deliverMs = Number(this.#property(bytes, DELIVER_MS)) || 0;
+    const tag = this.#property(bytes, TAGS);
+    const body = bytes.toString('utf8', recordBodyStart(bytes, start), recordBodyEnd(bytes, start));
     if (tag === CHECK_POINT_TAG) {
       const checkPoint = decodeCheckPoint(body, settings.brokerName);
       if (checkPoint !== undefined) return { kind: 'check-point', queueOffset, deliverMs, checkPoint };
@@ -169,6 +189,11 @@ export class ReviveLoop {
       body: body.slice(0, 200),
     });
     return undefined;
+  }
+
+  #property(bytes: Buffer, name: number): string {
+    const start = this.#scanner.start(name);
+    return start < 0 ? '' : bytes.toString('latin1', start, this.#scanner.end(name));
   }
 
   /** Settles one check point; it stays pending when not even putting it off worked. */

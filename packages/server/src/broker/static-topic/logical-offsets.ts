@@ -1,7 +1,7 @@
 /** Positions and bounds of logical queues: 14, 15, 29 to 32 (broker.md 25). What an older broker has is asked of it. */
 import type { LogicQueueMappingItem } from '@perigee/core/protocol/bodies/topic-queue-mapping';
 import type { Command, Fields, HeaderOf, RequestOf } from '@perigee/core/protocol/command';
-import { readHeader, writeHeader } from '@perigee/core/protocol/command';
+import { HeaderFieldError, readHeader, writeHeader } from '@perigee/core/protocol/command';
 import {
   getEarliestMsgStoretime,
   getMaxOffset,
@@ -117,6 +117,19 @@ export class LogicalOffsets {
     return this.#ask(item, led.topic, getMaxOffset, asked).then((answer) => ('slug' in answer ? answer : use(answer.offset ?? 0)));
   }
 
+  /** Physical bounds of a part of a queue that `brokerName` (this broker) knows of. */
+  async boundsOf(brokerName: string, topic: string, item: LogicQueueMappingItem): Promise<{ min: number; max: number } | Refusal> {
+    const { store } = this.#parts;
+    const { queueId, bname } = item;
+    if (bname === brokerName) return { min: store.minQueueOffset(topic, queueId), max: store.maxQueueOffset(topic, queueId) };
+    const asked = { topic, queueId, lo: false };
+    const min = await this.#ask(item, topic, getMinOffset, asked);
+    if ('slug' in min) return min;
+    const max = await this.#ask(item, topic, getMaxOffset, asked);
+    // A broker that answers without an offset has not said that nothing is there.
+    return 'slug' in max ? max : { min: min.offset ?? 0, max: max.offset ?? Number.MAX_SAFE_INTEGER };
+  }
+
   /** GET_MIN_OFFSET: the beginning of the oldest part. */
   min(header: RequestOf<typeof getMinOffset>): Outcome {
     const led = this.#led(header, (queue) => notLeaderForMinimum(queue, getMinOffset.code));
@@ -220,7 +233,13 @@ export class LogicalOffsets {
     const answer = await this.#parts.peers.forward(item.bname, topic, { code: declared.code, ext });
     if ('slug' in answer) return answer;
     if (alsoExpected.includes(answer.code)) return {};
-    if (answer.code === ResponseCode.SUCCESS) return readHeader(declared.name, declared.response, answer.ext);
-    return peerFailed(item.bname, item.bname, `it answers code ${answer.code}: ${answer.remark ?? ''}`);
+    if (answer.code !== ResponseCode.SUCCESS)
+      return peerFailed(item.bname, item.bname, `it answers code ${answer.code}: ${answer.remark ?? ''}`);
+    try {
+      return readHeader(declared.name, declared.response, answer.ext);
+    } catch (error) {
+      if (!(error instanceof HeaderFieldError)) throw error;
+      return peerFailed(item.bname, item.bname, error.message);
+    }
   }
 }

@@ -14,6 +14,7 @@ import { notPersisted, withBody } from '../handlers/request-body.ts';
 import type { NameServerLink } from '../registration-loop.ts';
 import type { ConfigText } from '../table-file.ts';
 import type { TopicTable } from '../topic-table.ts';
+import { ExpiredItemsLoop } from './expired-items-loop.ts';
 import { LogicalOffsets } from './logical-offsets.ts';
 import { LogicalPulls } from './logical-pulls.ts';
 import { PeerBrokers, type PeerSettings } from './peer-brokers.ts';
@@ -40,6 +41,7 @@ export class StaticTopicService implements BrokerService {
   readonly pulls: LogicalPulls;
   readonly #settings: StaticTopicSettings;
   readonly #topics: TopicTable;
+  readonly #expired: ExpiredItemsLoop;
 
   constructor(platform: Pick<Platform, 'clock' | 'log'>, parts: StaticTopicParts) {
     const { settings, topics, offsets, store, link } = parts;
@@ -49,6 +51,10 @@ export class StaticTopicService implements BrokerService {
     const peers = new PeerBrokers(platform, settings, link);
     this.offsets = new LogicalOffsets({ mappings: this.mappings, peers, store, offsets });
     this.pulls = new LogicalPulls({ mappings: this.mappings, peers, sleep: (delayMs) => platform.clock.sleep(delayMs) });
+    this.#expired = new ExpiredItemsLoop(platform, {
+      mappings: this.mappings,
+      boundsOf: (topic, item) => this.offsets.boundsOf(settings.brokerName, topic, item),
+    });
     topics.onRemove((topic) => this.mappings.remove(topic.topicName));
   }
 
@@ -70,9 +76,11 @@ export class StaticTopicService implements BrokerService {
 
   start(): void {
     this.mappings.load();
+    this.#expired.start();
   }
 
   async stop(): Promise<void> {
+    this.#expired.stop();
     await this.mappings.settled();
   }
 

@@ -176,5 +176,8 @@ test('three thousand messages of one level arrive in order and once, and the que
   await broker.cluster.clock.advance(1_100);
   const bodies = await broker.bodies();
   assert.equal(bodies.length, 3_000);
-  assert.deepEqual(bodies, Array.from({ length: 3_000 }, (_, n) => String(n)));
+  assert.deepEqual(
+    bodies,
+    Array.from({ length: 3_000 }, (_, n) => String(n)),
+  );
 });

@@ -61,7 +61,12 @@ test('a recall survives a crash, and one that comes too late changes nothing', a
   await broker.reconnect();
   const late = await sendTimer(broker, 2_000, { body: 'late' });
   await broker.cluster.clock.advance(3_100);
-  assertRefused(await recall(broker, late), { code: 604, legacy: 'recall failed, timestamp invalid', slug: 'recall-too-late', says: /due in -\d+ ms/ });
+  assertRefused(await recall(broker, late), {
+    code: 604,
+    legacy: 'recall failed, timestamp invalid',
+    slug: 'recall-too-late',
+    says: /due in -\d+ ms/,
+  });
   await broker.cluster.clock.advance(62_000);
   assert.deepEqual(await bodiesOf(broker), ['late']);
 });
@@ -75,7 +80,12 @@ test('everything that can be wrong with a recall is refused in the words of Apac
   await broker.send();
   for (const wrong of [undefined, '', 'x', 'djE=', 'ä', handle({ topic: 'T T' }), Buffer.from('v2 T broker-a 1 K').toString('base64url')])
     assertRefused(await ask(wrong), { code: 604, legacy: 'recall handle is invalid', slug: 'recall-handle-invalid' });
-  assertRefused(await ask(handle({ topic: 'U' })), { code: 604, legacy: 'recall failed, topic not match', slug: 'recall-topic-differs', says: /topic U/ });
+  assertRefused(await ask(handle({ topic: 'U' })), {
+    code: 604,
+    legacy: 'recall failed, topic not match',
+    slug: 'recall-topic-differs',
+    says: /topic U/,
+  });
   assertRefused(await ask(handle({ brokerName: 'broker-b' })), {
     code: 604,
     legacy: 'recall failed, broker service not available',
@@ -87,7 +97,12 @@ test('everything that can be wrong with a recall is refused in the words of Apac
   const set = (text: string) => broker.request(25, {}, text);
   await set('recallMessageEnable=false');
   const refused = await ask(handle());
-  assertRefused(refused, { code: 16, legacy: 'recall failed, operation is forbidden', slug: 'recall-disabled', says: /recallMessageEnable=true/ });
+  assertRefused(refused, {
+    code: 16,
+    legacy: 'recall failed, operation is forbidden',
+    slug: 'recall-disabled',
+    says: /recallMessageEnable=true/,
+  });
   assert.deepEqual(refused.ext, { MSG_REGION: 'DefaultRegion' });
   await set('recallMessageEnable=true\nallowRecallWhenBrokerNotWriteable=false\nbrokerPermission=4');
   assertRefused(await ask(handle()), { code: 14, legacy: 'recall failed, broker service not available', slug: 'recall-not-in-service' });
@@ -96,8 +111,14 @@ test('everything that can be wrong with a recall is refused in the words of Apac
 
 test("a handle is what Apache's broker makes of the same message", async () => {
   // golden remoting/send.jsonl, SEND_MESSAGE_V2-0-8 and RECALL_MESSAGE-0-1
-  const golden = 'djEgVGltZXJUb3BpYyBicm9rZXItYSAxNzk1MjczODg0MDAxIEZEMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAyNjA1MDMwOTQ2RTA5NkE0MTkxMzkwMDAx';
-  const target = { topic: 'TimerTopic', brokerName: 'broker-a', timestampMs: 1_795_273_884_001, uniqueKey: 'FD000000000000000000000000000002605030946E096A4191390001' };
+  const golden =
+    'djEgVGltZXJUb3BpYyBicm9rZXItYSAxNzk1MjczODg0MDAxIEZEMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAyNjA1MDMwOTQ2RTA5NkE0MTkxMzkwMDAx';
+  const target = {
+    topic: 'TimerTopic',
+    brokerName: 'broker-a',
+    timestampMs: 1_795_273_884_001,
+    uniqueKey: 'FD000000000000000000000000000002605030946E096A4191390001',
+  };
   assert.equal(encodeRecallHandle(target), golden);
   const broker = await e2e({}, { startWallMs: 1_795_273_881_913 - 5_000 });
   await broker.cluster.clock.advance(1_795_273_881_920 - wallOf(broker).wallMs());

@@ -66,8 +66,17 @@ test('the limit is one number: up to it a message is taken, beyond it refused wi
     slug: 'timer-too-far',
     says: /asked for 259200001 ms from now, at most 259200000 ms; .*timerMaxDelaySec/,
   });
-  for (const [name, value] of [['TIMER_DELAY_SEC', 'x'], ['TIMER_DELAY_MS', '1.5'], ['TIMER_DELIVER_MS', '12a']] as const)
-    assertRefused(await broker.send({ properties: { [name]: value } }), { code: 13, legacy: ILLEGAL, slug: 'timer-not-a-time', says: new RegExp(name) });
+  for (const [name, value] of [
+    ['TIMER_DELAY_SEC', 'x'],
+    ['TIMER_DELAY_MS', '1.5'],
+    ['TIMER_DELIVER_MS', '12a'],
+  ] as const)
+    assertRefused(await broker.send({ properties: { [name]: value } }), {
+      code: 13,
+      legacy: ILLEGAL,
+      slug: 'timer-not-a-time',
+      says: new RegExp(name),
+    });
   assertRefused(await broker.send({ properties: { TIMER_DELIVER_MS: '1', TIMER_DEL_UNIQKEY: 'K' } }), {
     code: 13,
     legacy: ILLEGAL,
@@ -129,7 +138,12 @@ test('forty days ahead, where the limit allows it: written again every two days,
 });
 
 test('messages of one tick come in the order of their sends, ticks in their order, and each once', async () => {
-  const broker = await e2e({ mappedFileSizeCommitLog: '16777216', mappedFileSizeConsumeQueue: '600000', messageIndexEnable: 'false', mappedFileSizeTimerLog: '52000' });
+  const broker = await e2e({
+    mappedFileSizeCommitLog: '16777216',
+    mappedFileSizeConsumeQueue: '600000',
+    messageIndexEnable: 'false',
+    mappedFileSizeTimerLog: '52000',
+  });
   const nowMs = broker.cluster.clock.wallMs();
   const sends: Promise<unknown>[] = [];
   const count = 3_000;
@@ -164,7 +178,12 @@ test('a clock that is set back neither repeats what was delivered nor delivers e
 test('a clock that is set forward, by an hour or by weeks, delivers all that is then overdue, in order and once', async () => {
   for (const jumpMs of [3_600_000, 30 * DAY_MS]) {
     const broker = await e2e();
-    for (const [body, delayMs] of [['3', 3_000_000], ['1', 60_000], ['2', 1_800_000]] as const) await sendTimer(broker, delayMs, { body });
+    for (const [body, delayMs] of [
+      ['3', 3_000_000],
+      ['1', 60_000],
+      ['2', 1_800_000],
+    ] as const)
+      await sendTimer(broker, delayMs, { body });
     await broker.cluster.clock.advance(1_000);
     wallOf(broker).jumpWall(jumpMs);
     await broker.cluster.clock.advance(1_100);
@@ -182,7 +201,10 @@ test('after a stop of weeks everything overdue arrives at once, and the wheel ta
   wallOf(broker).jumpWall(20 * DAY_MS);
   await broker.cluster.restart();
   await broker.cluster.clock.advance(500);
-  assert.deepEqual(await bodiesOf(broker), Array.from({ length: 20 }, (_, n) => String(n)));
+  assert.deepEqual(
+    await bodiesOf(broker),
+    Array.from({ length: 20 }, (_, n) => String(n)),
+  );
   await sendTimer(broker, 5_000, { body: 'new' });
   await broker.cluster.clock.advance(6_100);
   assert.equal((await bodiesOf(broker)).at(-1), 'new');
@@ -199,10 +221,16 @@ test('with enqueueing or dequeueing stopped messages wait, and go on where they 
   await sendTimer(broker, 2_000, { body: 'b' });
   await broker.cluster.clock.advance(5_000);
   assert.deepEqual(await bodiesOf(broker), ['a']);
-  await set('timerStopEnqueue=false');
+  await set('timerStopEnqueue=false\ntimerStopDequeue=true');
+  await broker.cluster.clock.advance(2_000);
+  assert.deepEqual(await bodiesOf(broker), ['a'], 'late, but deliveries are stopped');
+  await set('timerStopDequeue=false');
   await broker.cluster.clock.advance(2_000);
   const found = await arrivals(broker);
-  assert.deepEqual(found.map(({ body }) => body), ['a', 'b']);
+  assert.deepEqual(
+    found.map(({ body }) => body),
+    ['a', 'b'],
+  );
   // It was late when the timer saw it.
   assert.equal(found[1]?.properties['TIMER_ENQUEUE_MS'], '9223372036854775807');
 });
@@ -214,7 +242,10 @@ test('while the disk is full nothing is lost and nothing comes twice', async () 
   await broker.cluster.clock.advance(6_000);
   cancel();
   await broker.cluster.clock.advance(3_000);
-  assert.deepEqual((await bodiesOf(broker)).map(Number).sort((a, b) => a - b), Array.from({ length: 50 }, (_, n) => n));
+  assert.deepEqual(
+    (await bodiesOf(broker)).map(Number).sort((a, b) => a - b),
+    Array.from({ length: 50 }, (_, n) => n),
+  );
 });
 
 test('a message without a time in the timer topic is passed over, and those behind it are not', async () => {
@@ -288,7 +319,10 @@ test('a clean stop leaves the files as a Java broker expects them', async () => 
   assert.deepEqual([Number(wheel.readBigInt64BE(slot)), wheel.readInt32BE(slot + 24)], [outMsOf(pending) / 1000, 1]);
   assert.deepEqual([wheel.readBigInt64BE(slot + 8), wheel.readBigInt64BE(slot + 16)], [52n, 52n]);
   assert.equal(storeFile(broker, 'timerlog/00000000000000000000').length, 5200);
-  assert.match(storeFile(broker, 'config/timermetrics').toString(), /^\{"dataVersion":\{"counter":3,.*"timingCount":\{"T":\{"count":1,"timeStamp":\d+\}\}\}$/);
+  assert.match(
+    storeFile(broker, 'config/timermetrics').toString(),
+    /^\{"dataVersion":\{"counter":3,.*"timingCount":\{"T":\{"count":1,"timeStamp":\d+\}\}\}$/,
+  );
 });
 
 test('the engine is the wheel in files: asked for it the broker says yes, asked for RocksDB it says why not', async () => {

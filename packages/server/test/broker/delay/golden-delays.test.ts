@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordPropertiesEnd, recordPropertiesStart } from '@perigee/core/message/record';
+import { startSimCluster } from '../../../src/testing/index.ts';
 import { goldenCase, type ManifestRecord, unpack } from '../../store/golden-case.ts';
 import { E2e, type WireRecord } from '../e2e-wire.ts';
-import { startSimCluster } from '../../../src/testing/index.ts';
 
 interface DelayManifest {
   readonly commitLog: readonly (ManifestRecord & { readonly bodyText: string; readonly properties: Readonly<Record<string, string>> })[];
@@ -17,7 +17,10 @@ async function takenOver(name: string, laterMs: number): Promise<{ broker: E2e; 
   const golden = goldenCase(name);
   const manifest = golden.manifest as unknown as DelayManifest;
   const startWallMs = (manifest.commitLog.at(-1) as ManifestRecord).storeTimestamp + laterMs;
-  const cluster = await startSimCluster({ startWallMs: startWallMs - 60_000, broker: { ...manifest.settings, storePathRootDir: '/data/empty' } });
+  const cluster = await startSimCluster({
+    startWallMs: startWallMs - 60_000,
+    broker: { ...manifest.settings, storePathRootDir: '/data/empty' },
+  });
   await cluster.stopRole('broker');
   unpack(golden, cluster.platform('broker').disk, '/data/golden');
   await cluster.restart('broker', { storePathRootDir: '/data/golden' });
@@ -116,5 +119,8 @@ test('a message that we deliver has its properties in the very order in which Ja
   assert.deepEqual(await raw('TopicD', 0), names(stored('level 2', 'TopicD')));
   const rolled = manifest.commitLog.filter(({ bodyText, topic }) => bodyText.startsWith('delay 40 s') && topic === 'rmq_sys_wheel_timer');
   const at = (rolled[1] as ManifestRecord).physicalOffset;
-  assert.deepEqual(await raw('rmq_sys_wheel_timer', 0, 2), names(log.toString('utf8', recordPropertiesStart(log, at), recordPropertiesEnd(log, at))));
+  assert.deepEqual(
+    await raw('rmq_sys_wheel_timer', 0, 2),
+    names(log.toString('utf8', recordPropertiesStart(log, at), recordPropertiesEnd(log, at))),
+  );
 });

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { SimRandom } from '@perigee/core/platform/sim/sim-random';
-import { e2e, type E2e } from '../e2e-wire.ts';
+import { type E2e, e2e } from '../e2e-wire.ts';
 import { arrivals, sendTimer, wallOf } from './timer-test.ts';
 
 /** The documented window: what was delivered so long before a crash may be delivered again. */
@@ -60,7 +60,13 @@ class Run {
     if (level > 0) {
       const answer = await broker.send({ body, properties: { DELAY: String(level), UNIQ_KEY: body } });
       assert.equal(answer.code, 0, answer.remark);
-      this.sent.set(body, { body, kind: 'level', sentMs: before, dueMs: before + ([1, 5, 20][level - 1] as number) * 1000, recalled: false });
+      this.sent.set(body, {
+        body,
+        kind: 'level',
+        sentMs: before,
+        dueMs: before + ([1, 5, 20][level - 1] as number) * 1000,
+        recalled: false,
+      });
       return;
     }
     const delayMs = 1 + this.random.below(120_000);
@@ -110,7 +116,8 @@ class Run {
     if (!sent.recalled && !mayBeLost) assert.ok(stored.length > 0, `${sent.body} (${sent.kind}) is lost`);
     if (sent.kind === 'timer') for (const at of stored) assert.ok(at >= sent.dueMs, `${sent.body} came ${sent.dueMs - at} ms early`);
     // A message that was written again on the way may be twice in the wheel after a crash at that moment.
-    if (this.jumps || this.rolled.has(sent.body)) assert.ok(stored.length <= 1 + this.crashes.length, `${sent.body} came ${stored.length} times`);
+    if (this.jumps || this.rolled.has(sent.body))
+      assert.ok(stored.length <= 1 + this.crashes.length, `${sent.body} came ${stored.length} times`);
     else this.#checkRepeats(sent, stored);
   }
 
@@ -121,7 +128,10 @@ class Run {
       const before = (stored[n - 1] as number) - startWallMs;
       const between = this.crashes.find((at) => at >= before && at <= (stored[n] as number) - startWallMs + 1);
       assert.ok(between !== undefined, `${sent.body} (${sent.kind}) came twice without a crash between`);
-      assert.ok(between - before <= windowMs, `${sent.body} (${sent.kind}) came again though it was delivered ${between - before} ms before the crash`);
+      assert.ok(
+        between - before <= windowMs,
+        `${sent.body} (${sent.kind}) came again though it was delivered ${between - before} ms before the crash`,
+      );
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What the tests of timer messages share. */
 import { decodeRecallHandle } from '../../../src/broker/delay/recall-handle.ts';
-import { type E2e, type SendOptions, type WireAnswer, type WireRecord } from '../e2e-wire.ts';
+import type { E2e, SendOptions, WireAnswer, WireRecord } from '../e2e-wire.ts';
 
 export const SECOND_MS = 1_000;
 export const DAY_MS = 86_400_000;

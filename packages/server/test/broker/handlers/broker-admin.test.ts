@@ -18,9 +18,9 @@ test('the run-time information has every figure of a Java 5.5.0 broker that mqad
   const broker = new TestBroker({ storePathCommitLog: 'store/r/commitlog' });
   const info = decodeKvTable((await broker.ask(28)).body as Buffer);
   const java = decodeKvTable(goldenCases('admin').get('GET_BROKER_RUNTIME_INFO-0-1')?.responseBody ?? '');
-  // Shown once the store tells how far it flushed.
-  java.delete('remainHowManyDataToFlush');
-  assert.deepEqual([...info.keys()].sort(), [...java.keys()].sort());
+  // Figures of our own stand beside Java's.
+  const missing = [...java.keys()].filter((key) => !info.has(key));
+  assert.deepEqual(missing, []);
   for (const key of [
     'brokerVersionDesc',
     'brokerActive',

@@ -1,10 +1,13 @@
 /** Light message queues through the whole broker (store.md 3.5, 13; since-5.4.md 3.3, 6.1). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeOffsetMsgId } from '@perigee/core/message/message-id';
 import { assertRefused, type E2e, e2e, HELD, isPending, pull, type SendOptions, type WireAnswer } from '../e2e-wire.ts';
 
 const MAX_OFFSET = 30;
 const COMMIT = 15;
+const SEND_BACK = 36;
+const END_TRANSACTION = 37;
 const POSITION = 14;
 const LIGHT = { enableLmq: 'true', enableMultiDispatch: 'true', flushDiskType: 'SYNC_FLUSH' };
 const LEGACY_ILLEGAL =
@@ -162,4 +165,48 @@ test('a name that cannot be a directory is refused', async () => {
   for (const name of ['%LMQ%../x', `%LMQ%${'n'.repeat(256)}`])
     assertRefused(await dispatch(broker, name), { code: 13, legacy: LEGACY_ILLEGAL, slug: 'light-queue-name' });
   assert.deepEqual(await broker.all(), []);
+});
+
+test('a pull cannot wait at a light queue whose name no message can have', async () => {
+  const broker = await e2e(LIGHT);
+  const answer = await broker.pull({ topic: `%LMQ%${'n'.repeat(300)}`, sysFlag: HELD });
+  assert.equal(answer.code, 19);
+});
+
+test('a transactional message comes to its light queues when it is committed, not before', async () => {
+  const broker = await e2e(LIGHT);
+  const half = await dispatch(broker, '%LMQ%a', { group: 'P', properties: { TRAN_MSG: 'true', PGROUP: 'P', UNIQ_KEY: 'U1' } });
+  assert.equal(half.code, 0, half.remark);
+  assert.deepEqual(await broker.all('%LMQ%a'), []);
+  await dispatch(broker, '%LMQ%a');
+  const ended = await broker.request(END_TRANSACTION, {
+    producerGroup: 'P',
+    tranStateTableOffset: Number(half.ext['queueOffset']),
+    commitLogOffset: decodeOffsetMsgId(half.ext['msgId'] as string)?.physicalOffset,
+    commitOrRollback: 8,
+    msgId: 'U1',
+    transactionId: 'U1',
+  });
+  assert.equal(ended.code, 0, ended.remark);
+  assert.deepEqual(
+    (await broker.all('%LMQ%a')).map(({ properties }) => properties['INNER_MULTI_QUEUE_OFFSET']),
+    ['0', '1'],
+  );
+});
+
+test('a message that is sent back comes to no light queue again, not even when the rows are made anew', async () => {
+  const broker = await e2e(LIGHT);
+  await broker.pull({ group: 'G' });
+  const sent = await dispatch(broker, '%LMQ%a');
+  const offset = decodeOffsetMsgId(sent.ext['msgId'] as string)?.physicalOffset;
+  const back = await broker.request(SEND_BACK, { group: 'G', offset, delayLevel: 1 });
+  assert.equal(back.code, 0, back.remark);
+  await broker.cluster.clock.advance(5_000);
+  assert.equal((await broker.all('%RETRY%G')).length, 1);
+  await dispatch(broker, '%LMQ%a');
+  await broker.cluster.crash();
+  await broker.cluster.restart();
+  await broker.reconnect();
+  assert.deepEqual(await offsetsOf(broker, '%LMQ%a'), ['0', '1']);
+  assert.equal((await broker.request(MAX_OFFSET, { topic: '%LMQ%a', queueId: 0 })).ext['offset'], '2');
 });

@@ -9,21 +9,39 @@ const ids = (queues: readonly { queueId: number }[] | undefined) => queues?.map(
 
 test('AVG gives neighbouring queues, the first clients one more', () => {
   const shares = idsOf(3).map((clientId) => ids(assignPull('AVG', { queues: queuesOf(8), clientIds: idsOf(3), clientId })));
-  assert.deepEqual(shares, [[0, 1, 2], [3, 4, 5], [6, 7]]);
+  assert.deepEqual(shares, [
+    [0, 1, 2],
+    [3, 4, 5],
+    [6, 7],
+  ]);
 });
 
 test('AVG_BY_CIRCLE gives every n-th queue', () => {
   const shares = idsOf(3).map((clientId) => ids(assignPull('AVG_BY_CIRCLE', { queues: queuesOf(8), clientIds: idsOf(3), clientId })));
-  assert.deepEqual(shares, [[0, 3, 6], [1, 4, 7], [2, 5]]);
+  assert.deepEqual(shares, [
+    [0, 3, 6],
+    [1, 4, 7],
+    [2, 5],
+  ]);
 });
 
 test('whatever the numbers, every queue goes to exactly one client that pulls', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.constantFrom('AVG', 'AVG_BY_CIRCLE'), (queueCount, clientCount, strategy) => {
-      const clientIds = idsOf(clientCount);
-      const given = clientIds.flatMap((clientId) => ids(assignPull(strategy, { queues: queuesOf(queueCount), clientIds, clientId })) ?? []);
-      assert.deepEqual(given.sort((a, b) => a - b), ids(queuesOf(queueCount)));
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.constantFrom('AVG', 'AVG_BY_CIRCLE'),
+      (queueCount, clientCount, strategy) => {
+        const clientIds = idsOf(clientCount);
+        const given = clientIds.flatMap(
+          (clientId) => ids(assignPull(strategy, { queues: queuesOf(queueCount), clientIds, clientId })) ?? [],
+        );
+        assert.deepEqual(
+          given.sort((a, b) => a - b),
+          ids(queuesOf(queueCount)),
+        );
+      },
+    ),
   );
 });
 
@@ -54,10 +72,17 @@ test('more clients than queues take them in turn', () => {
 
 test('whatever the numbers, every queue is popped by somebody', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 20 }), (queueCount, clientCount, share) => {
-      const clientIds = idsOf(clientCount);
-      const popped = new Set(clientIds.flatMap((clientId) => ids(assignPop('AVG', { queues: queuesOf(queueCount), clientIds, clientId }, share)) ?? []));
-      for (const queueId of ids(queuesOf(queueCount)) ?? []) assert.ok(popped.has(-1) || popped.has(queueId));
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 0, max: 20 }),
+      (queueCount, clientCount, share) => {
+        const clientIds = idsOf(clientCount);
+        const popped = new Set(
+          clientIds.flatMap((clientId) => ids(assignPop('AVG', { queues: queuesOf(queueCount), clientIds, clientId }, share)) ?? []),
+        );
+        for (const queueId of ids(queuesOf(queueCount)) ?? []) assert.ok(popped.has(-1) || popped.has(queueId));
+      },
+    ),
   );
 });

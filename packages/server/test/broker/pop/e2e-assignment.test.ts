@@ -1,9 +1,13 @@
 /** Queue assignment by the broker, against a real NameServer (broker.md 19). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeQueryAssignmentResponse, encodeMessageRequestMode, encodeQueryAssignmentRequest } from '@perigee/core/protocol/bodies/assignment';
-import { heartbeat } from '../fakes.ts';
+import {
+  decodeQueryAssignmentResponse,
+  encodeMessageRequestMode,
+  encodeQueryAssignmentRequest,
+} from '@perigee/core/protocol/bodies/assignment';
 import { type E2e, e2e, type WireClient } from '../e2e-wire.ts';
+import { heartbeat } from '../fakes.ts';
 
 const ASSIGN = 400;
 const SET_MODE = 401;
@@ -41,7 +45,9 @@ async function assigned(broker: E2e, question: Question = {}): Promise<string[] 
   });
   const answer = await broker.request(ASSIGN, {}, body);
   assert.equal(answer.code, 0, answer.remark);
-  return decodeQueryAssignmentResponse(answer.body)?.map(({ messageQueue, mode }) => `${mode} ${messageQueue.brokerName} ${messageQueue.queueId}`);
+  return decodeQueryAssignmentResponse(answer.body)?.map(
+    ({ messageQueue, mode }) => `${mode} ${messageQueue.brokerName} ${messageQueue.queueId}`,
+  );
 }
 
 async function setMode(broker: E2e, mode: 'PULL' | 'POP', popShareQueueNum = 0, topic = 'T', consumerGroup = 'G') {

@@ -2,7 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type E2e, e2e, isPending } from '../e2e-wire.ts';
-import { ACK, ack, ackExt, BATCH_ACK, batchAckBody, bodiesOf, change, NOTIFICATION, pop, POP, popExt, type PopOptions, poppedOf } from './pop-wire.ts';
+import {
+  ACK,
+  ack,
+  ackExt,
+  BATCH_ACK,
+  batchAckBody,
+  bodiesOf,
+  change,
+  NOTIFICATION,
+  POP,
+  type PopOptions,
+  pop,
+  popExt,
+  poppedOf,
+} from './pop-wire.ts';
 
 const advance = (broker: E2e, ms: number): Promise<void> => broker.cluster.clock.advance(ms);
 const ORDER: PopOptions = { order: true, queueId: 0, max: 3, invisibleMs: 3_000 };
@@ -17,7 +31,10 @@ test('a queue is closed until its batch is acknowledged or visible again; the co
   const broker = await ordered();
   const first = await broker.request(POP, popExt({ ...ORDER, attemptId: 'attempt-1' }));
   assert.equal(first.code, 0);
-  assert.deepEqual([first.ext['reviveQid'], first.ext['restNum'], first.ext['orderCountInfo'], first.ext['msgOffsetInfo']], ['999', '3', '0 0 0', '0 0 0,1,2']);
+  assert.deepEqual(
+    [first.ext['reviveQid'], first.ext['restNum'], first.ext['orderCountInfo'], first.ext['msgOffsetInfo']],
+    ['999', '3', '0 0 0', '0 0 0,1,2'],
+  );
   const blocked = await broker.request(POP, popExt({ ...ORDER, attemptId: 'attempt-2' }));
   assert.deepEqual([blocked.code, blocked.ext['restNum'], blocked.ext['orderCountInfo']], [210, '0', '']);
   await advance(broker, 3_000);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type E2e, e2e, isPending, type WireAnswer, type WireClient } from '../e2e-wire.ts';
-import { bodiesOf, NOTIFICATION, pop, POLLING_INFO, POP, popExt, type PopOptions, poppedOf } from './pop-wire.ts';
+import { bodiesOf, NOTIFICATION, POLLING_INFO, POP, type PopOptions, pop, popExt, poppedOf } from './pop-wire.ts';
 
 const advance = (broker: E2e, ms: number): Promise<void> => broker.cluster.clock.advance(ms);
 const REVIVE_MS = 8_000;
@@ -162,7 +162,8 @@ test('a notification says whether there is a message, and waits for one', async 
 test('a notification with a filter counts only messages that pass it, as long as it has few to look at', async () => {
   const broker = await e2e();
   await broker.send({ body: 'a', queueId: 0, properties: { TAGS: 'x' } });
-  const ask = (exp: string) => broker.request(NOTIFICATION, { consumerGroup: 'G', topic: 'T', queueId: -1, pollTime: 0, expType: 'TAG', exp });
+  const ask = (exp: string) =>
+    broker.request(NOTIFICATION, { consumerGroup: 'G', topic: 'T', queueId: -1, pollTime: 0, expType: 'TAG', exp });
   assert.equal((await ask('x')).ext['hasMsg'], 'true');
   assert.equal((await ask('y')).ext['hasMsg'], 'false');
   for (let i = 0; i < 70; i++) await broker.send({ body: 'more', queueId: 0, properties: { TAGS: 'x' } });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type E2e, e2e, isPending } from '../e2e-wire.ts';
-import { ack, bodiesOf, change, pop, POP, popExt, poppedOf } from './pop-wire.ts';
+import { ack, bodiesOf, change, POP, pop, popExt, poppedOf } from './pop-wire.ts';
 
 const advance = (broker: E2e, ms: number): Promise<void> => broker.cluster.clock.advance(ms);
 const REVIVE_MS = 8_000;
@@ -72,7 +72,11 @@ test('#7914: a check point that is older than its message by the clock (which we
       topic: 'rmq_sys_REVIVE_LOG_DefaultCluster',
       queueId: 0,
       sysFlag: 0,
-      properties: new Map([['TAGS', 'ck'], ['UNIQ_KEY', 'u'], ['TIMER_DELIVER_MS', String(popTimeMs)]]),
+      properties: new Map([
+        ['TAGS', 'ck'],
+        ['UNIQ_KEY', 'u'],
+        ['TIMER_DELIVER_MS', String(popTimeMs)],
+      ]),
       body: Buffer.from(body),
       flag: 0,
       bornTimestampMs: popTimeMs,
@@ -110,7 +114,13 @@ test('#9105: what is kept for a group that stands in no table is kept', async ()
 /** apache/rocketmq#6339: the flag of a message was lost when it was redelivered. Body, born time and properties are kept too. */
 test('#6339: a redelivered message is the message that was sent', async () => {
   const broker = await e2e();
-  await broker.send({ body: 'a', queueId: 0, flag: 77, bornTimestamp: 1_700_000_000_123, properties: { TAGS: 't', KEYS: 'k', mine: 'yes' } });
+  await broker.send({
+    body: 'a',
+    queueId: 0,
+    flag: 77,
+    bornTimestamp: 1_700_000_000_123,
+    properties: { TAGS: 't', KEYS: 'k', mine: 'yes' },
+  });
   const [first] = await pop(broker, { invisibleMs: 1_000 });
   await advance(broker, 1_000 + REVIVE_MS);
   const [again] = await pop(broker);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type E2e, e2e, records } from '../e2e-wire.ts';
-import { ACK, ack, ackExt, BATCH_ACK, batchAckBody, bodiesOf, change, CHANGE, changeExt, PEEK, pop, POP, popExt } from './pop-wire.ts';
+import { ACK, ack, ackExt, BATCH_ACK, batchAckBody, bodiesOf, CHANGE, change, changeExt, PEEK, POP, pop, popExt } from './pop-wire.ts';
 
 const advance = (broker: E2e, ms: number): Promise<void> => broker.cluster.clock.advance(ms);
 /** The revive loop has looked by then: 1 s timer precision, 2 s for late acks, a pause of up to 3 s. */
@@ -112,7 +112,10 @@ test('a changed time in the very millisecond of the pop is not undone by the ack
 });
 
 test('an invisible time of 0 brings the message back soon; with suspend it does not count as a failure', async () => {
-  for (const [suspend, times] of [[false, 1], [true, 0]] as const) {
+  for (const [suspend, times] of [
+    [false, 1],
+    [true, 0],
+  ] as const) {
     const broker = await e2e();
     await sendAll(broker, ['a']);
     const [message] = await pop(broker, { invisibleMs: 3_600_000 });
@@ -132,7 +135,7 @@ test('acks that cannot be are refused as Apache refuses them, and change nothing
     [13, 'queueId[99] is illegal, topic:[T] topicConfig.readQueueNums:[4] consumer:[/', { queueId: 99 }],
     [208, 'offset is illegal, key:T@0, commit:999, store:0~1', { offset: 999 }],
     [1, 'extraInfo is not a receipt handle: nonsense', { extraInfo: 'nonsense' }],
-    [29, 'reviveQid[77] is illegal', { extraInfo: (message?.handle as string).replace(/^(\S+ \S+ \S+) \S+/, '$1 77') }],
+    [29, 'reviveQid[77] is illegal', { extraInfo: message!.handle.replace(/^(\S+ \S+ \S+) \S+/, '$1 77') }],
     [29, 'group type or bind topic not match.', { liteTopic: 'l' }],
   ];
   for (const [code, remark, change] of cases) {
@@ -141,7 +144,13 @@ test('acks that cannot be are refused as Apache refuses them, and change nothing
     assert.ok(answer.remark.startsWith(remark), answer.remark);
   }
   assert.equal((await broker.request(ACK, { ...ext, offset: undefined })).code, 1);
-  for (const [code, more] of [[17, { topic: 'X' }], [13, { queueId: 99 }], [208, { offset: 1 }], [29, { invisibleTime: -1 }], [29, { invisibleTime: 1e12 }]] as const) {
+  for (const [code, more] of [
+    [17, { topic: 'X' }],
+    [13, { queueId: 99 }],
+    [208, { offset: 1 }],
+    [29, { invisibleTime: -1 }],
+    [29, { invisibleTime: 1e12 }],
+  ] as const) {
     const answer = await broker.request(CHANGE, { ...changeExt(message!, 1_000), ...more });
     assert.equal(answer.code, code, answer.remark);
     assert.deepEqual(answer.ext, { invisibleTime: '0', popTime: '0', reviveQid: '0' });
@@ -156,7 +165,11 @@ test('a batch ack for queues and messages that are not there is taken, as by Apa
   const broker = await e2e();
   await sendAll(broker, ['a']);
   const [message] = await pop(broker, { invisibleMs: 5_000 });
-  const foreign = [{ ...message!, topic: 'X' }, { ...message!, queueId: 3 }, { ...message!, queueOffset: 40 }];
+  const foreign = [
+    { ...message!, topic: 'X' },
+    { ...message!, queueId: 3 },
+    { ...message!, queueOffset: 40 },
+  ];
   assert.equal((await broker.request(BATCH_ACK, {}, batchAckBody(foreign.map((one) => ({ ...one, group: 'H' }))))).code, 0);
   await advance(broker, 5_000 + REVIVE_MS);
   assert.deepEqual(bodiesOf(await pop(broker)), ['a']);
@@ -173,7 +186,11 @@ test('pops that cannot be are refused as Apache refuses them, with its header of
     [29, `the broker[${ip}] pop message's num is greater than 32`, { maxMsgNums: 33 }],
     [29, `the broker[${ip}] pop message's num is not positive`, { maxMsgNums: 0 }],
     [29, 'the invisible time is out of range', { invisibleTime: 1e12 }],
-    [17, 'topic[X] not exist, apply first please! \nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.', { topic: 'X' }],
+    [
+      17,
+      'topic[X] not exist, apply first please! \nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.',
+      { topic: 'X' },
+    ],
     [29, 'queueId[99] is illegal, topic:[T] topicConfig.readQueueNums:[4] consumer:[/', { queueId: 99 }],
     [26, 'subscription group [none] does not exist, \nSee', { consumerGroup: 'none' }],
     [23, "parse the consumer's subscription failed", { expType: 'SQL92', exp: 'a >> 1 and' }],
@@ -268,7 +285,10 @@ test('with popResponseReturnActualRetryTopic redeliveries keep the name of their
   await pop(broker, { invisibleMs: 1_000 });
   await advance(broker, 1_000 + REVIVE_MS);
   const answer = await broker.request(POP, popExt());
-  assert.deepEqual(records(answer.body).map(({ topic, properties }) => [topic, properties['POP_CK']]), [['%RETRY%G_T', undefined]]);
+  assert.deepEqual(
+    records(answer.body).map(({ topic, properties }) => [topic, properties['POP_CK']]),
+    [['%RETRY%G_T', undefined]],
+  );
   assert.equal(answer.ext['msgOffsetInfo'], '1 0 0');
 });
 
@@ -284,7 +304,16 @@ test('a message that was delayed by level comes again after its invisible time, 
 test('the queues of a priority topic are popped from the highest down', async () => {
   const broker = await e2e();
   const attributes = '+message.type=PRIORITY';
-  const ext = { topic: 'P', defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 4, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false };
+  const ext = {
+    topic: 'P',
+    defaultTopic: 'TBW102',
+    readQueueNums: 4,
+    writeQueueNums: 4,
+    perm: 6,
+    topicFilterType: 'SINGLE_TAG',
+    topicSysFlag: 0,
+    order: false,
+  };
   assert.equal((await broker.request(17, { ...ext, attributes })).code, 0);
   for (const queueId of [0, 1, 2, 3, 3]) await sendAll(broker, [`p${queueId}`], { topic: 'P', queueId });
   const popped: string[] = [];
@@ -329,6 +358,12 @@ test('an answer never grows beyond a frame: what does not fit is taken by the ne
   for (const queueId of [0, 1, 2]) await sendAll(broker, [big], { queueId });
   const sizes: number[] = [];
   for (let i = 0; i < 3; i++) sizes.push((await pop(broker)).length);
-  assert.equal(sizes.reduce((sum, size) => sum + size, 0), 3);
-  assert.ok(sizes.every((size) => size <= 2), String(sizes));
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    3,
+  );
+  assert.ok(
+    sizes.every((size) => size <= 2),
+    String(sizes),
+  );
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simPlatform } from '@perigee/core/platform/sim/sim-platform';
-import { type OrderKey, OrderInfoTable } from '../../../src/broker/pop/order-info-table.ts';
+import { OrderInfoTable, type OrderKey } from '../../../src/broker/pop/order-info-table.ts';
 import { goldenCase } from '../../store/golden-case.ts';
 import { MemoryText } from '../fakes.ts';
 
@@ -89,7 +89,11 @@ test('without a batch no ack moves the group', () => {
 });
 
 test('batches of deleted topics and groups, and those that nobody touched for a day, are forgotten', async () => {
-  for (const [known, waitMs, left] of [[false, 11_000, 0], [true, 11_000, 1], [true, 25 * 3_600_000, 0]] as const) {
+  for (const [known, waitMs, left] of [
+    [false, 11_000, 0],
+    [true, 11_000, 1],
+    [true, 25 * 3_600_000, 0],
+  ] as const) {
     const { orders, platform } = table({ known });
     orders.take(KEY, { attemptId: undefined, popTimeMs: platform.clock.wallMs(), invisibleMs: 1_000, queueOffsets: [0] });
     orders.start();

@@ -24,7 +24,15 @@ export class PopHouse {
   async start(): Promise<void> {
     const platform = this.world.node('broker');
     const host = platform.host.localAddresses()[0] as string;
-    const overrides = { brokerName: 'broker-a', brokerIP1: host, brokerIP2: host, bindAddress: host, storePathRootDir: '/data', listenPort: '10911', ...this.#settings };
+    const overrides = {
+      brokerName: 'broker-a',
+      brokerIP1: host,
+      brokerIP2: host,
+      bindAddress: host,
+      storePathRootDir: '/data',
+      listenPort: '10911',
+      ...this.#settings,
+    };
     const loaded = loadBrokerConfig({ overrides, host: platform.host });
     if (loaded.state === 'refused') throw new Error(loaded.sentences.join(' '));
     const live = new LiveConfig<BrokerConfig>(platform, { entries: brokerEntries, loaded });

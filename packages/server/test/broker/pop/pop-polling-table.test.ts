@@ -98,10 +98,16 @@ test('a request ends at its time, to the 20 ms', async () => {
 
 test('no more are held than allowed, for one key and in all', () => {
   const perKey = table({ popPollingSize: 1 });
-  assert.deepEqual([1, 2, 3].map((n) => perKey.polls.hold(perKey.poll(String(n)), 1)), [true, true, false]);
+  assert.deepEqual(
+    [1, 2, 3].map((n) => perKey.polls.hold(perKey.poll(String(n)), 1)),
+    [true, true, false],
+  );
   assert.equal(perKey.polls.hold(perKey.poll('other queue', { queueId: 0 }), 1), true);
   const inAll = table({ maxPopPollingSize: 2 });
-  assert.deepEqual(['A', 'B', 'C'].map((group) => inAll.polls.hold(inAll.poll(group, { group }), 1)), [true, true, false]);
+  assert.deepEqual(
+    ['A', 'B', 'C'].map((group) => inAll.polls.hold(inAll.poll(group, { group }), 1)),
+    [true, true, false],
+  );
 });
 
 test('nobody listens at a queue that nobody waits at any more', () => {
@@ -137,7 +143,13 @@ test('a wake from elsewhere reaches the queue and all-queue requests of one grou
 test('a request that is woken and held again inside of it waits on', () => {
   const { polls, poll, arrive } = table();
   let runs = 0;
-  const again = (): Poll => poll('again', { run: () => (runs++, polls.hold(again(), 1)) });
+  const again = (): Poll =>
+    poll('again', {
+      run: () => {
+        runs++;
+        polls.hold(again(), 1);
+      },
+    });
   polls.hold(again(), 1);
   for (let i = 0; i < 5; i++) arrive(0);
   assert.equal(runs, 5);

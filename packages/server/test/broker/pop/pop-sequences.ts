@@ -170,7 +170,10 @@ class Run {
           `${first.body} came before ${body} was acknowledged`,
         );
     const offsets = messages.map(({ queueOffset }) => queueOffset);
-    assert.deepEqual(offsets, offsets.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      offsets,
+      offsets.toSorted((a, b) => a - b),
+    );
   }
 
   #settle(group: Group, held: Held): void {
@@ -292,7 +295,11 @@ class Run {
 
   #check(group: Group): void {
     const missing = this.#missing(group);
-    assert.deepEqual(missing, [], `${missing.length} of ${group.sent.size} messages of ${group.topic} never came (ordered: ${group.isOrder}, filter: ${group.filter})`);
+    assert.deepEqual(
+      missing,
+      [],
+      `${missing.length} of ${group.sent.size} messages of ${group.topic} never came (ordered: ${group.isOrder}, filter: ${group.filter})`,
+    );
   }
 }
 

@@ -39,7 +39,16 @@ test('a handle survives its way through the text, with and without the last toke
 });
 
 test('a text that is no handle is not read as one', () => {
-  for (const text of ['', 'x', '1 2 3 4 0 b', 'a 2 3 4 0 b 6 7', '1 2 3 4 9 b 6 7', '1 2 3 4 0 b 6 x', '1.5 2 3 4 0 b 6 7', '1 99999999999999999999 3 4 0 b 6 7'])
+  for (const text of [
+    '',
+    'x',
+    '1 2 3 4 0 b',
+    'a 2 3 4 0 b 6 7',
+    '1 2 3 4 9 b 6 7',
+    '1 2 3 4 0 b 6 x',
+    '1.5 2 3 4 0 b 6 7',
+    '1 99999999999999999999 3 4 0 b 6 7',
+  ])
     assert.equal(parseReceiptHandle(text), undefined, text);
 });
 

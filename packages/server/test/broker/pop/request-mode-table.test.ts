@@ -6,7 +6,10 @@ import { goldenCase } from '../../store/golden-case.ts';
 import { MemoryText } from '../fakes.ts';
 
 test('the file of Apache 5.5.0 is read', () => {
-  const table = new RequestModeTable(simPlatform(), new MemoryText(goldenCase('pop-55').files.get('config/messageRequestMode.json')?.toString()));
+  const table = new RequestModeTable(
+    simPlatform(),
+    new MemoryText(goldenCase('pop-55').files.get('config/messageRequestMode.json')?.toString()),
+  );
   table.load();
   assert.deepEqual(table.mode('TopicP', 'GroupP'), { topic: 'TopicP', consumerGroup: 'GroupP', mode: 'POP', popShareQueueNum: 0 });
   assert.equal(table.mode('TopicP', 'other'), undefined);
@@ -21,7 +24,10 @@ test('a mode is in the file when setting it is answered, and survives a restart;
   const restarted = new RequestModeTable(platform, file);
   restarted.load();
   assert.deepEqual(restarted.mode('T', 'G'), mode);
-  assert.equal(restarted.dump().toString(), '{"messageRequestModeMap":{"T":{"G":{"consumerGroup":"G","mode":"POP","popShareQueueNum":2,"topic":"T"}}}}');
+  assert.equal(
+    restarted.dump().toString(),
+    '{"messageRequestModeMap":{"T":{"G":{"consumerGroup":"G","mode":"POP","popShareQueueNum":2,"topic":"T"}}}}',
+  );
   restarted.removeTopic('T');
   await platform.run(restarted.settled());
   assert.equal(restarted.mode('T', 'G'), undefined);

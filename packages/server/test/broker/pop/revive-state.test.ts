@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CheckPoint } from '../../../src/broker/pop/check-point.ts';
-import { PENDING_MAX, rePut, ReviveState, unackedOffsets } from '../../../src/broker/pop/revive-state.ts';
+import { PENDING_MAX, ReviveState, rePut, unackedOffsets } from '../../../src/broker/pop/revive-state.ts';
 
 function checkPoint(startOffset: number, popTimeMs: number, more: Partial<CheckPoint> = {}): CheckPoint {
   return {
@@ -25,7 +25,10 @@ class Revive {
   #next = 0;
 
   add(point: CheckPoint, nowMs: number): void {
-    this.state.absorb({ kind: 'check-point', queueOffset: this.#next++, deliverMs: point.popTimeMs + point.invisibleMs - 1_000, checkPoint: point }, nowMs);
+    this.state.absorb(
+      { kind: 'check-point', queueOffset: this.#next++, deliverMs: point.popTimeMs + point.invisibleMs - 1_000, checkPoint: point },
+      nowMs,
+    );
   }
 
   ack(point: CheckPoint, queueOffsets: number[], nowMs: number): void {

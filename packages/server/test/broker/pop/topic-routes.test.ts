@@ -6,7 +6,7 @@ import type { PeerAnswer } from '@perigee/core/remoting/handler';
 import { TopicRoutes } from '../../../src/broker/pop/topic-routes.ts';
 
 const NO_EXT = {};
-const answer = (code: number, body = Buffer.alloc(0)): PeerAnswer => ({ code, version: 513, remark: undefined, ext: NO_EXT, body });
+const answer = (code: number, body: Buffer = Buffer.alloc(0)): PeerAnswer => ({ code, version: 513, remark: undefined, ext: NO_EXT, body });
 
 function routeBody(queueNums: number): Buffer {
   const queue = { readQueueNums: queueNums, writeQueueNums: queueNums, topicSysFlag: 0 };
@@ -20,12 +20,16 @@ function routeBody(queueNums: number): Buffer {
 function routes(namesrvAddr: string | undefined, answers: Record<string, () => Promise<PeerAnswer>>) {
   const platform = simPlatform();
   const asked: string[] = [];
-  const table = new TopicRoutes(platform, { namesrvAddr, loadBalancePollNameServerInterval: 30_000 }, {
-    request: (address, { ext }) => {
-      asked.push(`${address} ${ext?.['topic']}`);
-      return (answers[address] as () => Promise<PeerAnswer>)();
+  const table = new TopicRoutes(
+    platform,
+    { namesrvAddr, loadBalancePollNameServerInterval: 30_000 },
+    {
+      request: (address, { ext }) => {
+        asked.push(`${address} ${ext?.['topic']}`);
+        return (answers[address] as () => Promise<PeerAnswer>)();
+      },
     },
-  });
+  );
   return { platform, table, asked };
 }
 
@@ -41,13 +45,18 @@ test('only readable queues count, and what is known is not asked for again for a
 });
 
 test('a NameServer that does not answer is passed over for the next', async () => {
-  const { table } = routes('n:1;n:2', { 'n:1': () => Promise.reject(new Error('down')), 'n:2': () => Promise.resolve(answer(0, routeBody(1))) });
+  const { table } = routes('n:1;n:2', {
+    'n:1': () => Promise.reject(new Error('down')),
+    'n:2': () => Promise.resolve(answer(0, routeBody(1))),
+  });
   assert.equal((await table.queuesOf('T'))?.length, 1);
 });
 
 test('while no NameServer answers, what is known stays good', async () => {
   let isUp = true;
-  const { platform, table } = routes('n:1', { 'n:1': () => (isUp ? Promise.resolve(answer(0, routeBody(3))) : Promise.reject(new Error('down'))) });
+  const { platform, table } = routes('n:1', {
+    'n:1': () => (isUp ? Promise.resolve(answer(0, routeBody(3))) : Promise.reject(new Error('down'))),
+  });
   await table.queuesOf('T');
   isUp = false;
   await platform.run(platform.clock.sleep(60_000));

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { decodeTopicRoute } from '@perigee/core/protocol/bodies/topic-route';
 import { PULL_COMMIT_OFFSET, PULL_SUBSCRIPTION, PULL_SUSPEND } from '@perigee/core/protocol/commands/pull';
 import { isPending, pull, records } from '../e2e-wire.ts';
+import { COMMIT, endExt, sentHalf } from '../transaction/transaction-wire.ts';
 import { type Name, type TwoBrokers, twoBrokers, UPDATE_STATIC } from './static-topic-test.ts';
 
 const QUERY_POSITION = 14;
@@ -17,6 +18,7 @@ const DELETE_TOPIC = 215;
 const TOPIC_CONFIG = 351;
 const ALL_TOPICS = 21;
 const CONSUME_STATS = 208;
+const END_TRANSACTION = 37;
 
 const at = (queueId: number) => ({ topic: 'S', queueId });
 
@@ -288,6 +290,28 @@ test('a pull that waits learns at once that its queue is led elsewhere now', asy
   await both.stop();
 });
 
+test('a transaction and a delayed message to a moved queue end up in it, with the logical queue in the answer', async () => {
+  const both = await moved();
+  const half = await both.send('broker-b', {
+    queueId: 0,
+    body: 'tx',
+    sysFlag: 4,
+    group: 'PG',
+    properties: { TRAN_MSG: 'true', PGROUP: 'PG', UNIQ_KEY: 'k' },
+  });
+  assert.deepEqual([half.code, half.ext['queueId']], [0, '0']);
+  const sent = sentHalf(half, { key: 'k' });
+  assert.equal((await both.request('broker-b', END_TRANSACTION, endExt(sent, COMMIT) as Record<string, string>)).code, 0);
+  const delayed = await both.send('broker-b', { queueId: 0, body: 'later', properties: { DELAY: '1' } });
+  assert.deepEqual([delayed.code, delayed.ext['queueId']], [0, '0']);
+  await both.cluster.cluster.clock.advance(2_000);
+  assert.deepEqual(await both.consume('broker-b', 0, 10_003), [
+    [10_003, 'tx'],
+    [10_004, 'later'],
+  ]);
+  await both.stop();
+});
+
 test('while the offset of a move is not decided, sends answer -1, and the old messages are read to their end', async () => {
   const both = await spread();
   for (let n = 0; n < 2; n++) await both.send('broker-a', { queueId: 0, body: `m${n}` });
@@ -340,6 +364,28 @@ test('a queue that moves away and back reads through all three parts', async () 
     ['m0', 'm1', 'm2', 'm3', 'm4', 'n0', 'n1', 'n2', 'o0'],
   );
   await both.stop();
+});
+
+test('a part that is empty is forgotten within minutes, and its broker is not needed any more', async () => {
+  const both = await spread();
+  await both.updateAll(
+    {
+      ...SPREAD,
+      0: [
+        ['broker-a', 1, 0],
+        ['broker-b', 2, 10_000],
+      ],
+    },
+    2,
+  );
+  await both.send('broker-b', { queueId: 0, body: 'n0' });
+  assert.equal((await both.request('broker-b', MIN, at(0))).ext['offset'], '0');
+  await both.cluster.cluster.clock.advance(5 * 60_000);
+  both.clients['broker-b'] = await both.cluster.connect('client', both.addressOfB);
+  await both.cluster.cluster.stopRole('broker');
+  assert.equal((await both.request('broker-b', MIN, at(0))).ext['offset'], '10000');
+  assert.deepEqual(await both.consume('broker-b', 0), [[10_000, 'n0']]);
+  await both.cluster.run(both.b.stop());
 });
 
 test('an old broker that is away is an error with its name, never an empty queue', async () => {

@@ -47,6 +47,10 @@ export class TwoBrokers {
     this.clients = clients;
   }
 
+  get addressOfB(): string {
+    return `${this.b.parts.settings.brokerIP1}:${this.b.listenPort}`;
+  }
+
   request(name: Name, code: number, ext: Record<string, string | number | boolean>, body?: Buffer): Promise<WireAnswer> {
     return this.cluster.run(this.clients[name].request(code, ext, body));
   }
@@ -133,5 +137,6 @@ export async function twoBrokers(settings: Readonly<Record<string, string>> = {}
     ...settings,
   });
   await cluster.run(b.start());
-  return new TwoBrokers(cluster, b, { 'broker-a': cluster.client, 'broker-b': await cluster.connect('client', `${host}:10911`) });
+  const connection = await cluster.connect('client', `${host}:${b.listenPort}`);
+  return new TwoBrokers(cluster, b, { 'broker-a': cluster.client, 'broker-b': connection });
 }
