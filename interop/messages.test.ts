@@ -23,6 +23,8 @@ test('filtered, traced, compressed and queried messages with Java clients', { sk
   const conf = { enablePropertyFilter: true, traceTopicEnable: true, flushDiskType: 'SYNC_FLUSH' };
   const broker = await startPerigeeBroker({ dir: join(dir, 'broker'), namesrv: namesrv.address, conf });
   const runs = await Promise.all(clientVersions.map((version) => runCases({ version, namesrv: namesrv.address }, cases)));
+  assert.equal(await broker.stop(), 0, broker.said());
+  assert.equal(await namesrv.stop(), 0, namesrv.said());
   for (const [at, { lines, stderr, code }] of runs.entries()) {
     await reportCases(t, lines);
     assert.equal(lines.length, cases.length, stderr.slice(-4_000));
@@ -30,6 +32,4 @@ test('filtered, traced, compressed and queried messages with Java clients', { sk
     const skipped = lines.filter((line) => line.skipped).map((line) => line.case);
     assert.deepEqual(skipped, clientVersions[at] === '4.9.8' ? newerCases : []);
   }
-  assert.equal(await broker.stop(), 0, broker.said());
-  assert.equal(await namesrv.stop(), 0, namesrv.said());
 });

@@ -8,7 +8,9 @@ import type { RowFilter } from '../store/message-reader.ts';
 import type { QueueArrival, StoreQueue } from '../store/store-queue.ts';
 
 /** Pulls held at once; more are answered "nothing new" right away. */
-export const HELD_PULLS_MAX = 200_000;
+const HELD_PULLS_MAX = 200_000;
+/** A full table looks for pulls of closed connections at most this often. */
+const SWEEP_PERIOD_MS = 1_000;
 const BUCKET_MS = 100;
 /** A turn answers woken pulls for so long; what is left waits behind the input that came meanwhile. */
 const SLICE_MS = 4;
@@ -60,6 +62,8 @@ export class PullHoldTable {
   readonly #clock: Clock;
   readonly #run: (pull: HeldPull) => void;
   readonly #scheduleTurn: () => void;
+  readonly #pullsMax: number;
+  #sweptMs = Number.NEGATIVE_INFINITY;
   readonly #queues = new Map<StoreQueue, QueueHolds>();
   readonly #buckets = new Map<number, HeldPull[]>();
   #nextBucket = 0;
@@ -72,10 +76,11 @@ export class PullHoldTable {
   #stopped = false;
 
   /** `run` looks at a pull again and answers it, whatever it finds. */
-  constructor(clock: Clock, run: (pull: HeldPull) => void, scheduleTurn: () => void) {
+  constructor(clock: Clock, run: (pull: HeldPull) => void, scheduleTurn: () => void, pullsMax = HELD_PULLS_MAX) {
     this.#clock = clock;
     this.#run = run;
     this.#scheduleTurn = scheduleTurn;
+    this.#pullsMax = pullsMax;
   }
 
   /** Nothing expires any more. */
@@ -91,7 +96,7 @@ export class PullHoldTable {
 
   /** Holds a pull; false when too many are held already. */
   hold(pull: HeldPull): boolean {
-    if (this.#count >= HELD_PULLS_MAX) return false;
+    if (this.#count >= this.#pullsMax && !this.#sweep()) return false;
     this.#count++;
     this.#join(pull);
     const number = bucketOf(pull);
@@ -118,6 +123,21 @@ export class PullHoldTable {
     this.#count++;
     this.#join(pull);
     return true;
+  }
+
+  /** Takes out the pulls whose connections are gone; whether there is room then. */
+  #sweep(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#sweptMs + SWEEP_PERIOD_MS) return false;
+    this.#sweptMs = nowMs;
+    for (const [queue, holds] of this.#queues) {
+      const live = holds.pulls.filter((pull) => !pull.connection.closed);
+      for (const pull of holds.pulls) pull.done ||= pull.connection.closed;
+      this.#count -= holds.pulls.length - live.length;
+      holds.pulls = live;
+      if (live.length === 0) this.release(queue);
+    }
+    return this.#count < this.#pullsMax;
   }
 
   #join(pull: HeldPull): void {

@@ -155,3 +155,22 @@ test('only a row that passes wakes a pull with a filter for rows', () => {
   made.table.runReady();
   assert.equal(made.runs.length, 1);
 });
+
+// One client that connected, asked and left again and again could fill the table for minutes.
+test('a full table makes room by letting go of pulls whose connections are closed, at most once a second', async () => {
+  const made = setup();
+  const table = new PullHoldTable(
+    made.platform.clock,
+    () => {},
+    () => {},
+    2,
+  );
+  const gone = { closed: true } as RemotingConnection;
+  assert.ok(table.hold(held(made, 10_000)));
+  assert.ok(table.hold(held(made, 10_000, { connection: gone })));
+  assert.ok(table.hold(held(made, 10_000)));
+  assert.equal(table.size, 2);
+  assert.equal(table.hold(held(made, 10_000)), false);
+  await made.world.advance(1_000);
+  assert.equal(table.hold(held(made, 10_000)), false);
+});
