@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { runTimerSequence } from '../packages/server/test/broker/delay/timer-sequence.ts';
 
 /** Some 150 ms each on a quiet machine. */
-const SEQUENCES = 60;
+const SEQUENCES = 40;
 const STEPS = 120;
 
 const first = Number(process.env['PERIGEE_SEED'] ?? (Date.now() % 1_000_000) * 100);

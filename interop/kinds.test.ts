@@ -108,14 +108,13 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
       const places = new Set(watchers.flatMap(({ lines }) => lines.map(({ queueId, queueOffset }) => `${queueId}/${queueOffset}`)));
       return sent.every(({ queueId, queueOffset }) => places.has(`${queueId}/${queueOffset}`));
     });
-    // What one consumer of a queue sees never goes back behind what it has seen before and committed: at most a repetition.
-    for (const { lines } of watchers) {
-      const next = new Map<number, number>();
-      for (const { queueId = -1, queueOffset = -1 } of lines) {
-        const expected = next.get(queueId) ?? queueOffset;
-        assert.ok(queueOffset <= expected, `queue ${queueId}: ${queueOffset} came before ${expected}`);
-        next.set(queueId, Math.max(expected, queueOffset + 1));
-      }
+    // In the order of time, whoever had the queue: none is skipped, and what comes again came before.
+    const next = new Map<number, number>();
+    const deliveries = watchers.flatMap(({ lines }) => lines).sort((left, right) => (left.ms ?? 0) - (right.ms ?? 0));
+    for (const { queueId = -1, queueOffset = -1 } of deliveries) {
+      const expected = next.get(queueId) ?? 0;
+      assert.ok(queueOffset <= expected, `queue ${queueId}: ${queueOffset} came before ${expected}`);
+      next.set(queueId, Math.max(expected, queueOffset + 1));
     }
     for (const one of watchers) one.endInput();
     await Promise.all([driver.close(), ...watchers.map((one) => one.done)]);

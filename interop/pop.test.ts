@@ -31,7 +31,8 @@ test('a Java push consumer that is switched to pop gets everything, what it does
   await admin.run(['updateSubGroup', '-b', broker.address, '-g', group, '-n', namesrv.address]);
 
   const setMode = async (mode: string): Promise<string> => {
-    const { stdout, stderr } = await admin.run(['setConsumeMode', '-b', broker.address, '-t', topic, '-g', group, '-m', mode, '-q', '0', '-n', namesrv.address]);
+    const where = ['-b', broker.address, '-n', namesrv.address];
+    const { stdout, stderr } = await admin.run(['setConsumeMode', ...where, '-t', topic, '-g', group, '-m', mode, '-q', '0']);
     assert.equal(stderr, '');
     return stdout;
   };

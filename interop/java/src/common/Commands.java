@@ -333,7 +333,7 @@ final class Commands {
         Consumer<List<MessageExt>> print = messages -> {
             synchronized (out) {
                 for (MessageExt message : messages) {
-                    out.println(describe(message).put("body", Env.body(message)));
+                    out.println(describe(message).put("body", Env.body(message)).put("ms", System.currentTimeMillis()));
                 }
                 out.flush();
             }

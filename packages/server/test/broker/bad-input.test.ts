@@ -30,7 +30,7 @@ function stateOf({ cluster }: E2e): string {
     consumers: [...consumers.groups()].map((group) => group.clientIds()),
     producers: [...producers.groups()],
     end: commitLog.writtenTo,
-    config: cluster.broker.parts.config.print(),
+    config: cluster.broker.parts.config.version.counter,
   });
 }
 
@@ -103,6 +103,21 @@ test('fields that Apache does without may be missing', async () => {
   for (const { command, ext, what } of servedCommands().flatMap((command) => badFields(command, TOLERATED))) {
     const answer = await ask(broker, { command, ext, what });
     assert.ok([0, 19, 20, 25].includes(answer.code), `${command.name} with ${what}: ${answer.code} ${answer.remark}`);
+  }
+});
+
+test('a pull without a field that a bit of its sysFlag asks for is refused by its name', async () => {
+  const broker = await setUp();
+  const [commit, hold, subscription] = [1, 2, 4];
+  for (const [sysFlag, field] of [
+    [commit | subscription, 'commitOffset'],
+    [hold | subscription, 'suspendTimeoutMillis'],
+    [0, 'subVersion'],
+  ] as const) {
+    const whole = { consumerGroup: 'G', topic: 'T', queueId: 0, queueOffset: 0, maxMsgNums: 1, commitOffset: 0, suspendTimeoutMillis: 0 };
+    const { code, remark } = await broker.request(11, { ...whole, subVersion: 0, sysFlag, [field]: undefined });
+    assert.equal(code, 1, remark);
+    assert.match(remark, new RegExp(`"${field}" is missing`));
   }
 });
 

@@ -125,18 +125,26 @@ function takeRanges(input: AppendInput, properties: SendProperties): void {
   input.tagsEnd = properties.tagsEnd;
 }
 
-/** Whether the numbers of a send are numbers, and those are there that no message can be stored without. */
-function hasNumbers(view: RequestView): boolean {
-  const sum =
-    view.int32(QUEUE_ID, Number.NaN) +
-    view.int32(SYS_FLAG, Number.NaN) +
-    view.int32(FLAG, Number.NaN) +
-    view.integer(BORN_TIMESTAMP, Number.NaN) +
-    view.int32(RECONSUME_TIMES, 0) +
-    view.int32(MAX_RECONSUME_TIMES, 0) +
-    view.int32(DEFAULT_TOPIC_QUEUE_NUMS, 0);
-  // One NaN makes the sum NaN.
-  return !Number.isNaN(sum);
+/** The numbers of the send that is handled now, each read once. */
+class SendNumbers {
+  queueId = 0;
+  sysFlag = 0;
+  flag = 0;
+  bornTimestampMs = 0;
+  reconsumeTimes = 0;
+
+  /** False when one is no number, or one is missing that no message can be stored without. */
+  read(view: RequestView): boolean {
+    this.queueId = view.int32(QUEUE_ID, Number.NaN);
+    this.sysFlag = view.int32(SYS_FLAG, Number.NaN);
+    this.flag = view.int32(FLAG, Number.NaN);
+    this.bornTimestampMs = view.integer(BORN_TIMESTAMP, Number.NaN);
+    this.reconsumeTimes = view.int32(RECONSUME_TIMES, 0);
+    const others = view.int32(MAX_RECONSUME_TIMES, 0) + view.int32(DEFAULT_TOPIC_QUEUE_NUMS, 0);
+    const sum = this.queueId + this.sysFlag + this.flag + this.bornTimestampMs + this.reconsumeTimes + others;
+    // One NaN makes the sum NaN.
+    return sum === sum;
+  }
 }
 
 /** Topics remembered between sends; more are looked up again. */
@@ -147,6 +155,7 @@ export class SendMessageHandler {
   readonly #topics = new Map<string, SendTopic>();
   #recent: SendTopic | undefined;
   readonly #input = new AppendInput();
+  readonly #numbers = new SendNumbers();
   readonly #properties = new SendProperties();
   readonly #itemProperties = new SendProperties();
   readonly #ownProperties: Buffer;
@@ -181,12 +190,13 @@ export class SendMessageHandler {
     const { settings, refusals } = this.#parts;
     if (settings.startAcceptSendRequestTimeStamp > 0 && this.#parts.nowMs() < settings.startAcceptSendRequestTimeStamp)
       return refusals.notYet(settings.startAcceptSendRequestTimeStamp);
-    if (!hasNumbers(view)) return this.#headerRefusal(view);
+    const numbers = this.#numbers;
+    if (!numbers.read(view)) return this.#headerRefusal(view);
     const recent = this.#recent;
     const known = recent !== undefined && view.equals(TOPIC, recent.bytes) ? recent : this.#topic(view);
     if (!('queues' in known)) return known;
     if ((settings.brokerPermission & PERM_WRITE) === 0 && known.config.order) return refusals.brokerNotWritable();
-    let queueId = view.integer(QUEUE_ID, -1);
+    let { queueId } = numbers;
     let place: SendPlace | undefined;
     if (known.mapping !== undefined && !(view.has(LO) && !view.boolean(LO))) {
       const found = sendPlace(known.mapping, queueId, this.#parts.random);
@@ -199,7 +209,7 @@ export class SendMessageHandler {
     const properties = this.#properties;
     if (!properties.read(view, PROPERTIES))
       return refusals.illegal('properties', (view.ends[PROPERTIES] as number) - (view.starts[PROPERTIES] as number));
-    const sysFlag = view.integer(SYS_FLAG, 0);
+    const { sysFlag, reconsumeTimes } = numbers;
     if (view.boolean(BATCH) || isInnerBatch(sysFlag)) return this.#sendBatch(view, connection, known, { queueId, place });
     // A message to a logical queue takes the careful way too: its answer names the logical queue and offset.
     if (properties.special || known.isRetry || place !== undefined) return this.#sendSpecial(view, connection, known, { queueId, place });
@@ -208,7 +218,7 @@ export class SendMessageHandler {
     return this.#append(view, connection, known, {
       queueId,
       sysFlag,
-      reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
+      reconsumeTimes,
     });
   }
 
@@ -228,9 +238,9 @@ export class SendMessageHandler {
     const input = this.#input;
     const properties = this.#properties;
     input.queue = topic.queues[queueId] ?? this.#queue(topic, queueId);
-    input.flag = view.integer(FLAG, 0) | 0;
+    input.flag = this.#numbers.flag;
     input.sysFlag = (sysFlag | topic.sysFlag) & ~SYS_FLAG_TRANSACTION_MASK;
-    input.bornTimestampMs = view.integer(BORN_TIMESTAMP, 0) || 0;
+    input.bornTimestampMs = this.#numbers.bornTimestampMs;
     input.bornHost = this.#bornHost(connection);
     input.reconsumeTimes = reconsumeTimes | 0;
     input.body = view.bytes;

@@ -8,6 +8,8 @@ import { type Acked, acknowledge, changeVisible, isBlocked, nextBatch, type Orde
 interface Entry {
   info: OrderInfo;
   cancelOpening: Cancel | undefined;
+  /** The delivery that does not count already, by its popTime: a client suspends each message of a batch. */
+  suspendedPopMs: number;
 }
 
 export interface LiteChange {
@@ -43,7 +45,7 @@ export class LiteOrders {
       this.#queues.set(queue, groups);
     }
     const known = groups.get(group);
-    const entry: Entry = known ?? { info: nextBatch(undefined, batch, this.#clock.wallMs()), cancelOpening: undefined };
+    const entry: Entry = known ?? { info: nextBatch(undefined, batch, this.#clock.wallMs()), cancelOpening: undefined, suspendedPopMs: -1 };
     if (known !== undefined) known.info = nextBatch(known.info, batch, this.#clock.wallMs());
     groups.set(group, entry);
     this.#awaitOpening(queue, group, entry);
@@ -66,7 +68,8 @@ export class LiteOrders {
     if (!changeVisible(entry.info, change.queueOffset, popTimeMs, nextVisibleMs)) return;
     if (change.suspend) {
       for (const queueOffset of entry.info.queueOffsets) changeVisible(entry.info, queueOffset, popTimeMs, nextVisibleMs);
-      entry.info = { ...entry.info, takenBefore: countedOnceLess(entry.info) };
+      if (entry.suspendedPopMs !== popTimeMs) entry.info = { ...entry.info, takenBefore: countedOnceLess(entry.info) };
+      entry.suspendedPopMs = popTimeMs;
     }
     this.#awaitOpening(queue, group, entry);
   }
