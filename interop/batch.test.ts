@@ -132,7 +132,14 @@ test('inner batches, light queues and priorities with Java clients', { skip, tim
   await t.test('a Java broker on the same folder reads all of it, and what it writes is read here again', async () => {
     assert.equal(await broker.stop(), 0, broker.said());
     const storeDir = join(broker.dir, 'store');
-    const java = await startBroker({ version: '5.5.0', dir: join(dir, 'java'), port: options.port, namesrv: namesrv.address, storeDir, conf });
+    const java = await startBroker({
+      version: '5.5.0',
+      dir: join(dir, 'java'),
+      port: options.port,
+      namesrv: namesrv.address,
+      storeDir,
+      conf,
+    });
     const expected = [...named('inner', 5), ...named('next', 3), ...named('older', 3)];
     await until('the Java broker reads the batches', async () => {
       assert.deepEqual(decoded(await command(driver, ['readAll', topic])), expected);

@@ -103,12 +103,6 @@ const badFiles: { title: string; file: string; text: string; rule: string }[] = 
     rule: 'node-modules-of-the-world-at-the-edge',
   },
   {
-    title: 'a library that reaches the outside world',
-    file: 'server/src/store/logs.ts',
-    text: `import pino from 'pino';\nexport const x = pino;`,
-    rule: 'libraries-at-the-edge',
-  },
-  {
     title: 'a library whose files lie in a folder dist',
     file: 'server/src/store/cloud.ts',
     text: `import cloud from 'cloud';\nexport const x = cloud;`,
@@ -135,7 +129,7 @@ const goodFiles: Record<string, string> = {
   'core/src/platform/node/disk.ts': `import { openSync } from 'node:fs';\nimport '../ports.ts';\nexport const x = openSync;`,
   'client/src/node.ts': `import '@perigee/core/platform/node/good';\nimport './good.ts';\nexport {};`,
   'server/src/cli/fine.ts': `import '../admin/operations/good.ts';\nimport '../config/good.ts';\nimport { Command } from 'commander';\nexport const x = Command;`,
-  'server/src/bin/fine.ts': `import '@perigee/core/platform/node/good';\nimport '../broker/good.ts';\nimport '../namesrv/good.ts';\nimport { hostname } from 'node:os';\nimport pino from 'pino';\nexport const x = [hostname, pino];`,
+  'server/src/bin/fine.ts': `import '@perigee/core/platform/node/good';\nimport '../broker/good.ts';\nimport '../namesrv/good.ts';\nimport { hostname } from 'node:os';\nimport cloud from 'cloud';\nexport const x = [hostname, cloud];`,
   'server/src/auth/ring-b.ts': `import type { A } from './ring-a.ts';\nexport interface B { a: A }`,
 };
 
@@ -211,7 +205,7 @@ async function plant(tree: string): Promise<void> {
   await symlink('../../packages/core', join(tree, 'node_modules/@perigee/core'));
   await symlink('../../packages/client', join(tree, 'node_modules/@perigee/client'));
   await symlink('../packages/server', join(tree, 'node_modules/perigee'));
-  for (const library of ['pino', 'commander', 'lz4-napi']) {
+  for (const library of ['commander', 'lz4-napi']) {
     await symlink(join(root, 'node_modules', library), join(tree, 'node_modules', library));
   }
   await mkdir(join(tree, 'node_modules/cloud/dist'), { recursive: true });

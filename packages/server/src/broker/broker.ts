@@ -106,34 +106,14 @@ export class Broker {
     this.#link = new RemotingClient(platform, { turn });
     const topics = new TopicTable(platform, config, this.#configFile('topics.json'));
     const groups = new SubscriptionGroupTable(platform, config, this.#configFile('subscriptionGroup.json'));
-    const offsetFile = new SyncedFile(this.#configFile(offsetFileName(config)), () => this.store.syncTo(this.store.commitLog.writtenTo));
-    const offsets = new ConsumerOffsetTable(
-      platform,
-      config,
-      offsetFile,
-      config.enableLmq ? this.#configFile('consumerOffset.json') : undefined,
-    );
+    const offsets = this.#offsetTable();
     const stats = new BrokerStats(platform.clock, (topic) => topics.isSystem(topic));
     const compiledFilters = new Sql92FilterCache();
     const storeHost = encodeHost({ host: config.brokerIP1, port: config.listenPort });
     this.#storeHost = storeHost;
-    this.store = new MessageStore(platform, config, {
-      storeHost,
-      scheduleTurn: () => turn.schedule(),
-      runTurn: () => turn.run(),
-      javaLockHolder: options.javaLockHolder ?? (() => undefined),
-      answered: (count, since) => stats.putLatency(Math.max(0, platform.clock.wallMs() - since), count),
-      isBatchTopic: (topic) => topics.topic(topic)?.attributes.get('queue.type') === 'BatchCQ',
-    });
+    this.store = this.#makeStore(topics, stats, options);
     this.#kinds = new MessageKinds({ settings: config, store: this.store, topics });
-    this.#delays = new DelayService(platform, {
-      settings: config,
-      store: this.store,
-      counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
-      configFile: (name) => this.#configFile(name),
-      place: this.#kinds.place,
-      ...(options.timerWheelSlots === undefined ? {} : { wheelSlots: options.timerWheelSlots }),
-    });
+    this.#delays = this.#delayService(stats, options.timerWheelSlots);
     this.#statics = this.#staticTopics(topics, offsets);
     this.parts = {
       platform,
@@ -162,28 +142,11 @@ export class Broker {
       counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
     });
     this.#delays.attach({ parts: this.parts, put: this.put });
-    this.#transactions = new TransactionService({
-      broker: this.parts,
-      put: this.put,
-      storeHost,
-      settings: config,
-      metricsFile: this.#configFile('transactionMetrics'),
-      scheduleTurn: () => turn.schedule(),
-    });
+    this.#transactions = this.#transactionService();
     this.#retry = new RetryService({ broker: this.parts, put: this.put, settings: config });
     const reply = new ReplyService({ broker: this.parts, put: this.put, storeHost, settings: config });
     const lite = new LiteService(platform, { broker: this.parts, settings: config, store: this.store, link: this.#link });
-    this.#pop = new PopService(platform, {
-      lite: lite.acks,
-      broker: this.parts,
-      settings: config,
-      store: this.store,
-      put: this.put,
-      storeHost,
-      link: this.#link,
-      configFile: (name) => this.#configFile(name),
-      scheduleTurn: () => turn.schedule(),
-    });
+    this.#pop = this.#popService(lite);
     this.#services = [
       this.#statics,
       reply,
@@ -207,6 +170,62 @@ export class Broker {
     turn.addWork(() => this.holds.runReady());
     turn.addWork(() => this.#pop.runReady());
     this.#watchChanges();
+  }
+
+  #makeStore(topics: TopicTable, stats: BrokerStats, options: BrokerOptions): MessageStore {
+    const platform = this.#platform;
+    const turn = this.#turn;
+    return new MessageStore(platform, this.#live.config, {
+      storeHost: this.#storeHost,
+      scheduleTurn: () => turn.schedule(),
+      runTurn: () => turn.run(),
+      javaLockHolder: options.javaLockHolder ?? (() => undefined),
+      answered: (count, since) => stats.putLatency(Math.max(0, platform.clock.wallMs() - since), count),
+      isBatchTopic: (topic) => topics.topic(topic)?.attributes.get('queue.type') === 'BatchCQ',
+    });
+  }
+
+  #offsetTable(): ConsumerOffsetTable {
+    const config = this.#live.config;
+    const file = new SyncedFile(this.#configFile(offsetFileName(config)), () => this.store.syncTo(this.store.commitLog.writtenTo));
+    const older = config.enableLmq ? this.#configFile('consumerOffset.json') : undefined;
+    return new ConsumerOffsetTable(this.#platform, config, file, older);
+  }
+
+  #delayService(stats: BrokerStats, wheelSlots: number | undefined): DelayService {
+    return new DelayService(this.#platform, {
+      settings: this.#live.config,
+      store: this.store,
+      counted: (queue, messages, bytes) => stats.topicPut(queue.topic, messages, bytes),
+      configFile: (name) => this.#configFile(name),
+      place: this.#kinds.place,
+      ...(wheelSlots === undefined ? {} : { wheelSlots }),
+    });
+  }
+
+  #transactionService(): TransactionService {
+    return new TransactionService({
+      broker: this.parts,
+      put: this.put,
+      storeHost: this.#storeHost,
+      settings: this.#live.config,
+      metricsFile: this.#configFile('transactionMetrics'),
+      scheduleTurn: () => this.#turn.schedule(),
+    });
+  }
+
+  #popService(lite: LiteService): PopService {
+    return new PopService(this.#platform, {
+      lite: lite.acks,
+      broker: this.parts,
+      settings: this.#live.config,
+      store: this.store,
+      put: this.put,
+      storeHost: this.#storeHost,
+      link: this.#link,
+      configFile: (name) => this.#configFile(name),
+      scheduleTurn: () => this.#turn.schedule(),
+    });
   }
 
   #flow(): FlowFigures {

@@ -104,7 +104,9 @@ export const topicEntries = [
     'How often vanished brokers are dropped from them.',
     { unit: 'ms' },
   ),
-  long('forwardTimeout', 3000, LIVE, 'How long a request for an older part of a static topic may take at the broker that has it.', { unit: 'ms' }),
+  long('forwardTimeout', 3000, LIVE, 'How long a request for an older part of a static topic may take at the broker that has it.', {
+    unit: 'ms',
+  }),
 
   bool('enablePropertyFilter', false, LIVE, 'Accept SQL92 subscriptions.'),
   bool('enableCalcFilterBitMap', false, inert(BIT_MAPS), 'Evaluate filters when a message is stored.'),

@@ -3,7 +3,6 @@ import { bool, command, int, long, str } from '../command.ts';
 
 /** `initMode`: where a group without a position starts. */
 export const POP_INIT_MIN = 0;
-const POP_INIT_MAX = 1;
 /** Most messages of one pop. */
 export const POP_MESSAGES_MAX = 32;
 
