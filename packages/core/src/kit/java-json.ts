@@ -6,10 +6,8 @@ import { JavaJsonError, JSON_DEPTH_MAX } from './java-json-parser.ts';
 export {
   type JavaJson,
   JavaJsonError,
-  type JavaJsonLimits,
   type JavaJsonMap,
   type JavaJsonObject,
-  JSON_DEPTH_MAX,
   parseJavaJson,
   setOwn,
 } from './java-json-parser.ts';

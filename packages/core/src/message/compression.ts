@@ -7,8 +7,6 @@ import type { CompressionType } from './sys-flag.ts';
 
 /** Level of Java's producers and brokers. */
 export const COMPRESSION_LEVEL = 5;
-/** Bodies from this size on are compressed by Java's producers. */
-export const COMPRESS_BODY_BYTES_MIN = 4096;
 /** What a body may unpack to; four times the largest frame. */
 export const UNPACKED_BYTES_MAX = 67_108_864;
 

@@ -73,9 +73,6 @@ export const MessageProperty = {
   CRC32: '__CRC32#',
 } as const;
 
-/** Between the keys of KEYS. */
-export const KEY_SEPARATOR = ' ';
-
 /** The text of the given properties in their order; entries that are undefined are left out. */
 export function encodeProperties(properties: Iterable<readonly [string, string | undefined]>): string {
   let text = '';

@@ -45,7 +45,6 @@ export const LANGUAGES = [
   'RUST',
   'NODE_JS',
 ] as const;
-export type Language = (typeof LANGUAGES)[number];
 
 /** A decoded header, whichever serialization it came in. */
 export interface Header {

@@ -7,7 +7,7 @@
 import type { Disk, DiskFile } from '@perigee/core/platform/ports';
 
 /** Files kept open by one store (DESIGN 5). Exceeded only while that many asynchronous operations are under way at once. */
-export const OPEN_FILES_MAX = 1024;
+const OPEN_FILES_MAX = 1024;
 
 /** Share of the open files closed when the limit is reached, so that the search for the oldest is paid once per many opens. */
 const EVICTED_SHARE = 16;

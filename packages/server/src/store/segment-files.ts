@@ -15,7 +15,7 @@ import type { Disk } from '@perigee/core/platform/ports';
 import { FileHandle, type OpenFiles } from './open-files.ts';
 import { StoreLoadError } from './store-errors.ts';
 
-export { OPEN_FILES_MAX, OpenFiles } from './open-files.ts';
+export { OpenFiles } from './open-files.ts';
 
 const NAME_DIGITS = 20;
 const NAME_PATTERN = /^\d{20}$/;
