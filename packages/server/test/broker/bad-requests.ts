@@ -74,7 +74,7 @@ export function servedCommands(): Command[] {
 }
 
 /** The required fields of a request that is in order. */
-export function requiredExt(command: Command): Ext {
+function requiredExt(command: Command): Ext {
   const ext: Record<string, string | number | boolean> = {};
   for (const [key, field] of Object.entries(command.request)) if (field.required) ext[field.wire ?? key] = inOrder(command, key, field);
   return ext;

@@ -1,7 +1,7 @@
 /** Pop consumption (remoting.md 7.9; broker.md 18). Client and broker speak it in JSON headers only: the codes do not fit into 16 bits. */
 import { bool, command, int, long, str } from '../command.ts';
 
-/** `initMode`: where a group without a position starts. */
+/** `initMode` of a group that starts at the first message; any other value starts it at the newest. */
 export const POP_INIT_MIN = 0;
 /** Most messages of one pop. */
 export const POP_MESSAGES_MAX = 32;

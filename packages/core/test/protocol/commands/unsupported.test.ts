@@ -28,7 +28,8 @@ test("the NameServer's commands bear Apache's names, and none of them is declare
 });
 
 test('the unsupported codes of a role are those addressed to it', () => {
-  assert.ok('END_TRANSACTION' in unsupportedBy('broker'));
-  assert.ok(!('END_TRANSACTION' in unsupportedBy('client')));
-  assert.ok('CHECK_TRANSACTION_STATE' in unsupportedBy('client'));
+  assert.ok('AUTH_CREATE_USER' in unsupportedBy('broker'));
+  assert.ok(!('AUTH_CREATE_USER' in unsupportedBy('client')));
+  assert.ok('BROKER_HEARTBEAT' in unsupportedBy('controller'));
+  assert.ok(!('BROKER_HEARTBEAT' in unsupportedBy('broker')));
 });

@@ -90,6 +90,8 @@ export class CheckLoop {
     if (this.#running || this.#stopped) return;
     this.#running = true;
     try {
+      // What the store did not take when it ended.
+      this.#parts.transactions.endTurn();
       this.#parts.transactions.storeProgress(await this.#look());
     } finally {
       this.#running = false;

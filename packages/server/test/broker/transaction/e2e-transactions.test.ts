@@ -545,3 +545,16 @@ test('config/transactionMetrics counts the open half messages of each topic', as
   await broker.cluster.clock.advance(11_000);
   assert.deepEqual(counts(), { T: 0, Other: 1 });
 });
+
+test('ends whose op message the disk did not take are written with the next round, and not asked about', async () => {
+  const broker = await e2e();
+  const client = await producer(broker);
+  const half = await sendHalf(broker, { key: 'k1' });
+  broker.disk.inject({ operation: 'write', path: '/data/store/commitlog', code: 'ENOSPC', times: 1 });
+  await end(broker, half, ROLLBACK);
+  assert.deepEqual(await endedOffsets(broker), []);
+  await rounds(broker, 2, client);
+  await broker.reconnect();
+  assert.deepEqual(await endedOffsets(broker), [0]);
+  assert.equal(checksOf(client).length, 0);
+});
