@@ -103,7 +103,7 @@ export class MessagePut implements AppendSink {
       input.token = { topic: message.topic, resolve } satisfies Waiting;
       const why = this.#append.append(input);
       if (why !== undefined) resolve({ state: 'not-stored', why });
-      else this.#counted(input.queue, 1, message.body.length);
+      else this.#counted(input.queue, 1, this.#append.appendedBytes);
     });
   }
 

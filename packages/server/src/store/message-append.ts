@@ -142,6 +142,9 @@ export class MessageAppend {
     return undefined;
   }
 
+  /** Bytes of the records of the last append that was taken. */
+  appendedBytes = 0;
+
   /**
    * Appends one message. The sink is told when it is as durable as configured; consumers see it from then on.
    * Answers why it was not taken, else undefined.
@@ -155,6 +158,7 @@ export class MessageAppend {
     const block = this.#reserve(size);
     if ('kind' in block) return block;
     this.#put(input, block, block.length - size, size, this.#parts.clock.wallMs());
+    this.appendedBytes = size;
     this.#parts.scheduleTurn();
     return undefined;
   }
@@ -183,6 +187,7 @@ export class MessageAppend {
       this.#put(input, block, at, size, storeTimestamp);
       at += size;
     }
+    this.appendedBytes = total;
     this.#parts.scheduleTurn();
     return undefined;
   }

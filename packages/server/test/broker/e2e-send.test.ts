@@ -238,3 +238,18 @@ test('the second listener takes sends and table requests, and no pulls', async (
   assert.match(refused.remark, /^ request type 11 not supported/);
   assert.equal(records((await broker.pull()).body).length, 1);
 });
+
+test('the figures of puts count whole records, as Apache does', async () => {
+  const broker = await e2e();
+  await broker.send({ body: 'one' });
+  await broker.run(
+    sendBatch(broker.client, [
+      { body: 'two', properties: {} },
+      { body: 'three', properties: {} },
+    ]),
+  );
+  const { store, parts } = broker.cluster.broker;
+  const { stats } = parts;
+  assert.equal(stats.putBytes, store.commitLog.appendedTo);
+  assert.ok(stats.putBytes > 300);
+});

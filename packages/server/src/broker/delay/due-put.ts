@@ -93,7 +93,7 @@ export class DueGroup {
 export type DuePutResult = 'appended' | 'busy' | 'skipped';
 
 export interface DuePutParts {
-  readonly append: Pick<MessageAppend, 'append'>;
+  readonly append: Pick<MessageAppend, 'append' | 'appendedBytes'>;
   readonly queue: (topic: string, queueId: number) => StoreQueue;
   readonly records: RecordCursor;
   /** Gives a message its places in light queues. */
@@ -189,7 +189,7 @@ export class DuePut implements AppendSink {
     if (why?.kind === 'properties-too-long' && due.kind === 'timer') why = this.#appendAsIs();
     if (why === undefined) {
       group.pending++;
-      this.#parts.counted(queue, 1, this.#input.bodyEnd - this.#input.bodyStart);
+      this.#parts.counted(queue, 1, this.#parts.append.appendedBytes);
       return 'appended';
     }
     if (why.kind === 'busy' || why.kind === 'not-writable') return 'busy';

@@ -262,7 +262,7 @@ export class SendMessageHandler {
     }
     const refused = this.#parts.append.append(input);
     if (refused !== undefined) return this.#refusal(refused);
-    this.#parts.counted(input.queue, 1, view.bodyEnd - view.bodyStart);
+    this.#parts.counted(input.queue, 1, this.#parts.append.appendedBytes);
     return undefined;
   }
 
@@ -426,7 +426,7 @@ export class SendMessageHandler {
     }
     const refused = append.appendBatch(inputs);
     if (refused !== undefined) return this.#refusal(refused);
-    this.#parts.counted((inputs[0] as AppendInput).queue, inputs.length, bodyBytes);
+    this.#parts.counted((inputs[0] as AppendInput).queue, inputs.length, append.appendedBytes);
     return undefined;
   }
 
