@@ -24,6 +24,11 @@ const DELAYED_MAX = 100_000;
 const DELAY_MS = 1_000;
 const IDLE_PULL_MS = 5;
 
+/** The receivers are there before the first send. */
+const TOPIC_NOT_EXIST = 17;
+
+const elapse = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
+
 /** An answer with the frame that it came in. */
 export interface Reply {
   readonly header: ReplyHeader;
@@ -157,7 +162,7 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
     if (reply.header.code !== 0 || ext === undefined) {
       // All queues may be in the hands of other lanes.
       if (reply.header.code !== 209 && reply.header.code !== 210) tally.refuse(reply.header);
-      await new Promise((resolve) => setTimeout(resolve, IDLE_PULL_MS));
+      await elapse(IDLE_PULL_MS);
       continue;
     }
     const acks = popHandles(spec, ext).map(async ({ queueId, queueOffset, handle }) => {
@@ -175,14 +180,14 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
 async function sendDelayed({ spec, ask, tally, index, shared }: Lane, properties: () => string): Promise<void> {
   const payload = body(spec.bodyBytes);
   for (let n = index; ; n++) {
-    while (shared.delayed >= DELAYED_MAX) await new Promise((resolve) => setTimeout(resolve, IDLE_PULL_MS));
+    while (shared.delayed >= DELAYED_MAX) await elapse(IDLE_PULL_MS);
     shared.delayed++;
     const { header } = await ask(CODE_SEND, sendFields(spec, n % spec.queues, properties()), payload);
     if (header.code !== 0) {
       shared.delayed--;
       tally.refuse(header);
       // Refused for its rate: the timer's flow control.
-      await new Promise((resolve) => setTimeout(resolve, IDLE_PULL_MS));
+      await elapse(IDLE_PULL_MS);
     }
   }
 }
@@ -201,13 +206,13 @@ async function receive({ spec, ask, tally, shared }: Lane, queueId: number, filt
       queueOffset = Number(header.extFields?.['nextBeginOffset']);
       shared.delayed -= count;
       tally.count(count, sinceMs);
-    } else if (header.code === 20 || header.code === 21) {
+    } else if (header.code >= 19 && header.code <= 21) {
       const next = Number(header.extFields?.['nextBeginOffset'] ?? queueOffset);
-      // A filter that matched nothing moves on; the end of the queue waits, or begins again.
+      // A filter that matched nothing moves on; the end of the queue begins again, or waits.
       if (next > queueOffset) queueOffset = next;
       else if (spec.dialog === 'sql') queueOffset = 0;
-      else await new Promise((resolve) => setTimeout(resolve, IDLE_PULL_MS));
-    } else if (header.code === 19) await new Promise((resolve) => setTimeout(resolve, IDLE_PULL_MS));
+      else await elapse(IDLE_PULL_MS);
+    } else if (header.code === TOPIC_NOT_EXIST) await elapse(IDLE_PULL_MS);
     else tally.refuse(header);
   }
 }
