@@ -13,7 +13,7 @@ const HELD_PULLS_MAX = 200_000;
 const SWEEP_PERIOD_MS = 1_000;
 const BUCKET_MS = 100;
 /** A turn answers woken pulls for so long; what is left waits behind the input that came meanwhile. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** Pulls between two looks at the clock. */
 const SLICE_STEP = 16;
 

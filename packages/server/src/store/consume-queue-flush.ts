@@ -11,6 +11,8 @@ import type { ConsumeQueueTable } from './consume-queue-table.ts';
 
 /** Queues flushed in one turn: 64 page-cache writes are some 0.2 ms. */
 export const FLUSHED_QUEUES_PER_TURN = 64;
+/** And for no longer than this: a queue that gets its first row needs a folder and a file, which is a millisecond, not 3 µs. */
+const SLICE_MS = 2;
 /** Syncs under way at once: what libuv's threadpool of four can do, less one for the CommitLog's own. */
 const SYNCS_AT_ONCE = 3;
 
@@ -116,15 +118,20 @@ export class ConsumeQueueFlushLoop {
   }
 
   async #flushRound(): Promise<void> {
-    const round = startRound(this.#parts.table.takeDirty());
+    const { clock, table } = this.#parts;
+    const round = startRound(table.takeDirty());
     try {
       for (let slice = nextSlice(round); slice.length > 0; slice = nextSlice(round)) {
+        let endMs = clock.monotonicMs() + SLICE_MS;
         for (const queue of slice) {
           this.#unsynced.add(queue);
           queue.flushNow();
+          if (clock.monotonicMs() < endMs) continue;
+          await clock.sleep(0);
+          endMs = clock.monotonicMs() + SLICE_MS;
         }
         if (round.waiting.length > 0) {
-          await this.#parts.clock.sleep(0);
+          await clock.sleep(0);
         }
       }
     } catch (error) {
