@@ -12,6 +12,8 @@ import { CHECK_POINT_MESSAGES_MAX, type CheckPoint, mergeKey, type PopAck, reviv
 const ACK_MARGIN_MS = 2_000;
 /** A queue that is silent for this long has got every ack that was on its way. */
 const SILENCE_MS = 3_000;
+/** A check point comes a second before its time (a pop with a shorter one at once), so one that is due waits no longer than this for those before it. */
+const ORDER_WAIT_MS = 2_000;
 /** Check points that wait in one queue; a pop makes one, and they wait about three seconds. */
 export const PENDING_MAX = 100_000;
 
@@ -96,15 +98,19 @@ export class ReviveState {
   }
 
   /**
-   * Check points whose acks would be here by now, in order. While too many wait, those whose time is past by the clock
-   * are due whatever may still come: a late ack then means a second delivery.
+   * Check points whose acks would be here by now, in order. One behind another that is due soon waits for it: the
+   * position cannot pass the other, and a stop in between would bring the messages of the later one twice. While too many
+   * wait, those whose time is past by the clock are due whatever may still come: a late ack then means a second delivery.
    */
   due(nowMs: number, most: number): PendingCheckPoint[] {
     const endMs = this.isFull ? Math.max(this.endMs, nowMs) : this.endMs;
     const due: PendingCheckPoint[] = [];
     for (let place = this.#doneAtFront; place < this.#pending.length && due.length < most; place++) {
       const pending = this.#pending[place] as PendingCheckPoint;
-      if (!pending.done && endMs - reviveTimeMs(pending.checkPoint) > ACK_MARGIN_MS) due.push(pending);
+      if (pending.done) continue;
+      const pastMs = endMs - reviveTimeMs(pending.checkPoint);
+      if (pastMs > ACK_MARGIN_MS) due.push(pending);
+      else if (pastMs > ACK_MARGIN_MS - ORDER_WAIT_MS) break;
     }
     return due;
   }

@@ -62,6 +62,30 @@ test('a silent queue gets its check points back three seconds after the last rec
   assert.equal(revive.state.due(14_000, 10).length, 1);
 });
 
+test('one behind another that is due soon waits for it, so that a stop in between brings nothing twice', () => {
+  const revive = new Revive();
+  revive.add(checkPoint(0, 10_000, { invisibleMs: 2_000 }), 11_000);
+  revive.add(checkPoint(2, 11_100, { invisibleMs: 300 }), 11_100);
+  revive.add(checkPoint(4, 13_500), 13_500);
+  assert.deepEqual(revive.state.due(13_500, 10), []);
+  revive.add(checkPoint(6, 14_001), 14_001);
+  assert.deepEqual(
+    revive.state.due(14_001, 10).map(({ checkPoint }) => checkPoint.startOffset),
+    [0, 2],
+  );
+});
+
+test('one behind another that is due much later does not wait for it', () => {
+  const revive = new Revive();
+  revive.add(checkPoint(0, 3_600_000), 10_000);
+  revive.add(checkPoint(2, 10_000), 10_000);
+  revive.state.noteEnd(14_000, false);
+  assert.deepEqual(
+    revive.state.due(14_000, 10).map(({ checkPoint }) => checkPoint.startOffset),
+    [2],
+  );
+});
+
 test('a record that comes long before its time (there is no timer) makes nothing due', () => {
   const revive = new Revive();
   revive.add(checkPoint(0, 10_000), 10_000);
