@@ -51,6 +51,11 @@ class Group {
    * kill, which may have forgotten that they were taken.
    */
   readonly doubled = new Set<string>();
+  /**
+   * Places whose message was lost with the power after it was taken, and was put off all the same: whatever lies there now
+   * comes twice.
+   */
+  readonly strayPlaces = new Set<string>();
   held: Held[] = [];
   #bodies = 0;
 
@@ -65,6 +70,8 @@ class Group {
     return `${this.topic}-${this.#bodies++}`;
   }
 }
+
+const placeOf = ({ realTopic, queueId, queueOffset }: Popped): string => `${realTopic} ${queueId} ${queueOffset}`;
 
 class Run {
   readonly #random: SimRandom;
@@ -153,6 +160,7 @@ class Run {
 
   #take(group: Group, message: Popped, answer: WireAnswer): void {
     const { body } = message;
+    if (group.strayPlaces.has(placeOf(message))) this.#double(group, body);
     assert.ok(!group.settled.has(body), `${body} was acknowledged in time and came again`);
     if (group.filter === 'x') assert.equal(message.properties['TAGS'], 'x');
     const visibleMs = Number(answer.ext['popTime']) + Number(answer.ext['invisibleTime']);
@@ -233,11 +241,21 @@ class Run {
       return;
     }
     const message = { ...held.message, handle: changedHandle(held.message, answer) };
-    if (!isInTime) {
-      group.doubled.add(held.body);
-      group.settled.delete(held.body);
-    }
+    if (!isInTime) this.#double(group, held.body);
+    if (this.#hasCrashed) this.#noteStray(group, held);
     group.held.push({ message, body: held.body, visibleMs: Number(answer.ext['popTime']) + invisibleMs });
+  }
+
+  #double(group: Group, body: string): void {
+    group.doubled.add(body);
+    group.settled.delete(body);
+  }
+
+  #noteStray(group: Group, { message, body }: Held): void {
+    const there = this.#bodyAt(message.realTopic, message.queueId, message.queueOffset);
+    if (there === body) return;
+    group.strayPlaces.add(placeOf(message));
+    if (there !== undefined) this.#double(group, there);
   }
 
   /** Every message that is in a topic and that its group wants. */
