@@ -1,10 +1,12 @@
 /** Connections of the generator. */
 import { connect, type Socket } from 'node:net';
-import { type Reply, requestFrame } from './dialogs.ts';
+import type { Reply } from './dialogs.ts';
 import { OPAQUE_FIRST } from './frames.ts';
-import { FrameCutter, parseReplyHeader } from './reply-scan.ts';
+import { FrameCutter, headerEnd, parseReplyHeader } from './reply-scan.ts';
+import type { FrameBuilder } from './request-template.ts';
 
 const READ_BYTES = 256 * 1024;
+const NO_BODY = Buffer.alloc(0);
 
 /** Ends the process: a load without one of its connections means nothing. */
 export function fail(error: Error): never {
@@ -52,17 +54,17 @@ export class DialogConnection {
         const resolve = this.#waiting.get(header.opaque);
         this.#waiting.delete(header.opaque);
         // A conversation reads its answer later, when the chunk is overwritten.
-        const frame = Buffer.from(bytes.subarray(start, end));
+        const frame = headerEnd(bytes, start) === end ? NO_BODY : Buffer.from(bytes.subarray(start, end));
         resolve?.({ header, bytes: frame, start: 0, end: frame.length });
       },
       () => {},
     );
   }
 
-  ask = (code: number, fields: Readonly<Record<string, string | number | boolean>>, body?: Buffer): Promise<Reply> => {
+  ask = (frame: FrameBuilder): Promise<Reply> => {
     const opaque = this.#opaque++;
     if (this.#output.length === 0) setImmediate(() => this.#flush());
-    this.#output.push(requestFrame(code, opaque, fields, body));
+    this.#output.push(frame(opaque));
     return new Promise((resolve) => this.#waiting.set(opaque, resolve));
   };
 

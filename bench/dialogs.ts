@@ -1,13 +1,12 @@
 /**
  * Loads whose requests depend on answers: transactions, locks, pop and ack, delayed delivery. A connection keeps a number of
- * lanes busy, each with one conversation at a time. Headers go through JSON here: the generator does more work per message
- * than with plain sends, for every peer the same.
+ * lanes busy, each with one conversation at a time. What is asked again and again is a prebuilt frame in which only digits
+ * change.
  */
 import type { DialogSpec } from './load-spec.ts';
 import { countRecords, headerEnd, type ReplyHeader } from './reply-scan.ts';
+import { decimal, type FrameBuilder, hex, RequestTemplate, request } from './request-template.ts';
 
-const PREFIX_BYTES = 8;
-const VERSION = 513;
 const CODE_SEND = 310;
 const CODE_PULL = 11;
 const CODE_END_TRANSACTION = 37;
@@ -16,6 +15,8 @@ const CODE_UNLOCK = 42;
 const CODE_POP = 200050;
 const CODE_ACK = 200051;
 const COMMIT = 8;
+const PREPARED = 4;
+const OFFSET_DIGITS = 15;
 const POP_BATCH = 32;
 /** Longer than any load here. */
 const INVISIBLE_MS = 120_000;
@@ -29,7 +30,7 @@ const TOPIC_NOT_EXIST = 17;
 
 const elapse = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
 
-/** An answer with the frame that it came in. */
+/** An answer, with the frame that it came in if that has a body. */
 export interface Reply {
   readonly header: ReplyHeader;
   readonly bytes: Buffer;
@@ -40,21 +41,7 @@ export interface Reply {
 type Fields = Readonly<Record<string, string | number | boolean>>;
 
 /** Sends a request and resolves with its answer. */
-export type Ask = (code: number, fields: Fields, body?: Buffer) => Promise<Reply>;
-
-/** A request frame with a JSON header. */
-export function requestFrame(code: number, opaque: number, fields: Fields, body: Buffer | undefined): Buffer {
-  const ext = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
-  const header = Buffer.from(
-    JSON.stringify({ code, extFields: ext, flag: 0, language: 'JAVA', opaque, serializeTypeCurrentRPC: 'JSON', version: VERSION }),
-  );
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + header.length + (body?.length ?? 0));
-  frame.writeInt32BE(frame.length - 4, 0);
-  frame.writeInt32BE(header.length, 4);
-  header.copy(frame, PREFIX_BYTES);
-  body?.copy(frame, PREFIX_BYTES + header.length);
-  return frame;
-}
+export type Ask = (frame: FrameBuilder) => Promise<Reply>;
 
 /** Counts what a conversation came to; `refuse` counts an answer that nobody wanted. */
 export interface DialogTally {
@@ -75,38 +62,42 @@ export interface Lane {
 const body = (bytes: number): Buffer => Buffer.alloc(bytes, 'abcdefghijklmnopqrstuvwxyz');
 
 let sequence = 0;
+const SEQUENCE_DIGITS = 12;
+const UNIQUE_HEAD = '7F0000010A2B18B4AAC2';
 
-function sendFields(spec: DialogSpec, queueId: number, properties: string): Fields {
-  const id = (sequence++).toString(16).toUpperCase().padStart(12, '0');
-  const all = `UNIQ_KEY\u00017F0000010A2B18B4AAC2${id}\u0002WAIT\u0001true\u0002${properties}`;
-  const [a, b, c, d, e, f] = [spec.group, spec.topic, 'TBW102', spec.queues, queueId, 0];
-  return { a, b, c, d, e, f, g: Date.now(), h: 0, i: all, j: 0, k: false, m: false, n: spec.brokerName };
+/** Slots of a send: queue, then sequence number. */
+function sendTemplate(spec: DialogSpec, properties: string, sysFlag = 0): RequestTemplate {
+  const all = ['UNIQ_KEY\u0001', hex(UNIQUE_HEAD, SEQUENCE_DIGITS), `\u0002WAIT\u0001true\u0002${properties}`];
+  const [a, b, c, d, e, f] = [spec.group, spec.topic, 'TBW102', spec.queues, decimal(1), sysFlag];
+  const fields = { a, b, c, d, e, f, g: Date.now(), h: 0, i: all, j: 0, k: false, m: false, n: spec.brokerName };
+  return new RequestTemplate(CODE_SEND, fields, body(spec.bodyBytes));
 }
 
 /** One half message and its commit, again and again; counted when the commit is answered. */
 async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
-  const payload = body(spec.bodyBytes);
+  const halfTemplate = sendTemplate(spec, `TRAN_MSG\u0001true\u0002PGROUP\u0001${spec.group}`, PREPARED);
+  const endTemplate = new RequestTemplate(CODE_END_TRANSACTION, {
+    topic: spec.topic,
+    producerGroup: spec.group,
+    tranStateTableOffset: decimal(OFFSET_DIGITS),
+    commitLogOffset: decimal(OFFSET_DIGITS),
+    commitOrRollback: COMMIT,
+    fromTransactionCheck: false,
+    msgId: hex(UNIQUE_HEAD, SEQUENCE_DIGITS),
+    transactionId: hex(UNIQUE_HEAD, SEQUENCE_DIGITS),
+    bname: spec.brokerName,
+  });
   for (let n = index; ; n++) {
     const sinceMs = performance.now();
-    const fields = sendFields(spec, n % spec.queues, `TRAN_MSG\u0001true\u0002PGROUP\u0001${spec.group}`);
-    const half = await ask(CODE_SEND, { ...fields, f: 4 }, payload);
+    const id = sequence++;
+    const half = await ask(halfTemplate.fill(n % spec.queues, id));
     if (half.header.code !== 0) {
       tally.refuse(half.header);
       continue;
     }
-    const { msgId = '', queueOffset = '', transactionId = '' } = half.header.extFields ?? {};
-    const end = await ask(CODE_END_TRANSACTION, {
-      topic: spec.topic,
-      producerGroup: spec.group,
-      tranStateTableOffset: queueOffset,
-      // The last 8 bytes of an offset message id.
-      commitLogOffset: Number(`0x${msgId.slice(-16)}`),
-      commitOrRollback: COMMIT,
-      fromTransactionCheck: false,
-      msgId: transactionId,
-      transactionId,
-      bname: spec.brokerName,
-    });
+    const { msgId = '', queueOffset = '' } = half.header.extFields ?? {};
+    // The last 8 bytes of an offset message id.
+    const end = await ask(endTemplate.fill(Number(queueOffset), Number(`0x${msgId.slice(-16)}`), id, id));
     if (end.header.code === 0) tally.count(1, sinceMs);
     else tally.refuse(end.header);
   }
@@ -115,12 +106,13 @@ async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
 /** Locks all queues of a topic for a client of its own, and unlocks them; counts requests. */
 async function lock({ spec, ask, tally, index }: Lane): Promise<void> {
   const mqSet = Array.from({ length: spec.queues }, (_, queueId) => ({ brokerName: spec.brokerName, queueId, topic: spec.topic }));
-  const request = { clientId: `127.0.0.1@${index}`, consumerGroup: `${spec.group}${index}`, mqSet, onlyThisBroker: false };
-  const payload = Buffer.from(JSON.stringify(request));
+  const wanted = { clientId: `127.0.0.1@${index}`, consumerGroup: `${spec.group}${index}`, mqSet, onlyThisBroker: false };
+  const payload = Buffer.from(JSON.stringify(wanted));
+  const templates = [CODE_LOCK, CODE_UNLOCK].map((code) => new RequestTemplate(code, {}, payload));
   for (;;) {
-    for (const code of [CODE_LOCK, CODE_UNLOCK]) {
+    for (const template of templates) {
       const sinceMs = performance.now();
-      const { header } = await ask(code, {}, payload);
+      const { header } = await ask(template.fill());
       if (header.code === 0) tally.count(1, sinceMs);
       else tally.refuse(header);
     }
@@ -154,10 +146,11 @@ function popHandles(spec: DialogSpec, ext: Readonly<Record<string, string>>): { 
 async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
   for (;;) {
     const sinceMs = performance.now();
-    const reply = await ask(CODE_POP, {
+    const fields = {
       ...{ consumerGroup: spec.group, topic: spec.topic, queueId: -1, maxMsgNums: POP_BATCH, invisibleTime: INVISIBLE_MS },
       ...{ pollTime: 0, bornTime: Date.now(), initMode: 0, expType: 'TAG', exp: '*', order: false, bname: spec.brokerName },
-    });
+    };
+    const reply = await ask(request(CODE_POP, fields));
     const ext = reply.header.extFields;
     if (reply.header.code !== 0 || ext === undefined) {
       // All queues may be in the hands of other lanes.
@@ -166,9 +159,8 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
       continue;
     }
     const acks = popHandles(spec, ext).map(async ({ queueId, queueOffset, handle }) => {
-      const { header } = await ask(CODE_ACK, {
-        ...{ consumerGroup: spec.group, topic: spec.topic, queueId, extraInfo: handle, offset: queueOffset, bname: spec.brokerName },
-      });
+      const ack = { consumerGroup: spec.group, topic: spec.topic, queueId, extraInfo: handle, offset: queueOffset, bname: spec.brokerName };
+      const { header } = await ask(request(CODE_ACK, ack));
       if (header.code === 0) tally.count(1, sinceMs);
       else tally.refuse(header);
     });
@@ -177,12 +169,12 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
 }
 
 /** Sends with a delay as far as the deliveries keep up. */
-async function sendDelayed({ spec, ask, tally, index, shared }: Lane, properties: () => string): Promise<void> {
-  const payload = body(spec.bodyBytes);
+async function sendDelayed({ spec, ask, tally, index, shared }: Lane): Promise<void> {
+  const template = sendTemplate(spec, spec.dialog === 'delay' ? 'DELAY\u00011' : `TIMER_DELAY_MS\u0001${DELAY_MS}`);
   for (let n = index; ; n++) {
     while (shared.delayed >= DELAYED_MAX) await elapse(IDLE_PULL_MS);
     shared.delayed++;
-    const { header } = await ask(CODE_SEND, sendFields(spec, n % spec.queues, properties()), payload);
+    const { header } = await ask(template.fill(n % spec.queues, sequence++));
     if (header.code !== 0) {
       shared.delayed--;
       tally.refuse(header);
@@ -194,13 +186,14 @@ async function sendDelayed({ spec, ask, tally, index, shared }: Lane, properties
 
 /** Pulls one queue to its end, for ever; counts delivered messages. */
 async function receive({ spec, ask, tally, shared }: Lane, queueId: number, filter: Fields): Promise<void> {
+  const template = new RequestTemplate(CODE_PULL, {
+    ...{ consumerGroup: spec.group, topic: spec.topic, queueId, queueOffset: decimal(OFFSET_DIGITS), maxMsgNums: 32, sysFlag: 4 },
+    ...{ commitOffset: 0, suspendTimeoutMillis: 0, subVersion: 0, bname: spec.brokerName, ...filter },
+  });
   let queueOffset = 0;
   for (;;) {
     const sinceMs = performance.now();
-    const { header, bytes, start, end } = await ask(CODE_PULL, {
-      ...{ consumerGroup: spec.group, topic: spec.topic, queueId, queueOffset, maxMsgNums: 32, sysFlag: 4, commitOffset: 0 },
-      ...{ suspendTimeoutMillis: 0, subVersion: 0, bname: spec.brokerName, ...filter },
-    });
+    const { header, bytes, start, end } = await ask(template.fill(queueOffset));
     if (header.code === 0) {
       const count = countRecords(bytes, headerEnd(bytes, start), end);
       queueOffset = Number(header.extFields?.['nextBeginOffset']);
@@ -223,11 +216,10 @@ const SQL: Fields = { subscription: SQL_EXPRESSION, expressionType: 'SQL92' };
 
 /** Messages for the SQL row: every second one matches. */
 async function sendForSql({ spec, ask, tally, index }: Lane): Promise<void> {
-  const payload = body(spec.bodyBytes);
+  const templates = [7, 3].map((a) => sendTemplate(spec, `a\u0001${a}\u0002b\u0001x\u0002c\u0001yes`));
   for (let n = index; ; n++) {
     const sinceMs = performance.now();
-    const properties = `a\u0001${n % 2 === 0 ? 7 : 3}\u0002b\u0001x\u0002c\u0001yes`;
-    const { header } = await ask(CODE_SEND, sendFields(spec, (n >> 1) % spec.queues, properties), payload);
+    const { header } = await ask(templates[n % 2]!.fill((n >> 1) % spec.queues, sequence++));
     if (header.code === 0) tally.count(1, sinceMs);
     else tally.refuse(header);
   }
@@ -251,7 +243,7 @@ export function runLane(lane: Lane): Promise<void> {
     case 'timer': {
       // The first lanes receive, one for each queue.
       if (index < spec.queues) return receive(lane, index, TAGS);
-      return sendDelayed(lane, () => (spec.dialog === 'delay' ? 'DELAY\u00011' : `TIMER_DELAY_MS\u0001${DELAY_MS}`));
+      return sendDelayed(lane);
     }
   }
 }

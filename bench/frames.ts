@@ -21,13 +21,13 @@ function writePrefix(frame: Buffer, headerBytes: number, bodyBytes: number): voi
 /** Writes `value` as `digits` decimal digits. */
 export function writeDecimal(target: Buffer, at: number, digits: number, value: number): void {
   for (let position = at + digits - 1; position >= at; position--) {
-    const rest = (value / 10) | 0;
+    const rest = Math.floor(value / 10);
     target[position] = DIGIT_ZERO + value - rest * 10;
     value = rest;
   }
 }
 
-function writeHexNumber(target: Buffer, at: number, digits: number, value: number): void {
+export function writeHexNumber(target: Buffer, at: number, digits: number, value: number): void {
   for (let position = at + digits - 1; position >= at; position--) {
     target[position] = HEX[value & 15]!;
     value >>>= 4;

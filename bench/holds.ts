@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { createAdmin } from '@perigee/client/node';
 import { DialogConnection } from './connection.ts';
 import { Histogram } from './histogram.ts';
+import { request } from './request-template.ts';
 
 const CONNECTIONS = 50;
 export const HELD_PULLS = 10_000;
@@ -45,7 +46,7 @@ const elapse = (delayMs: number): Promise<void> => new Promise((resolve) => setT
 async function send(connection: DialogConnection, brokerName: string, to: { topic: string; queueId: number }): Promise<void> {
   const [a, b, c, d, e, f] = ['bench_holds', to.topic, 'TBW102', 4, to.queueId, 0];
   const fields = { a, b, c, d, e, f, g: Date.now(), h: 0, i: 'WAIT\u0001true\u0002', j: 0, k: false, m: false, n: brokerName };
-  const { header } = await connection.ask(CODE_SEND, fields, Buffer.from('x'));
+  const { header } = await connection.ask(request(CODE_SEND, fields, Buffer.from('x')));
   if (header.code !== 0) throw new Error(`a send was answered with ${header.code}: ${header.remark}`);
 }
 
@@ -62,10 +63,11 @@ class Holder {
 
   /** Resolves with the time at which the pull was answered. */
   async #pull(index: number, fields: { topic: string; consumerGroup: string; queueId: number; queueOffset: number }): Promise<number> {
-    const { header } = await this.#pulls[index % CONNECTIONS]!.ask(CODE_PULL, {
+    const frame = request(CODE_PULL, {
       ...{ maxMsgNums: 32, sysFlag: SYS_FLAG, commitOffset: 0, suspendTimeoutMillis: SUSPEND_MS, subVersion: 0 },
       ...{ subscription: '*', expressionType: 'TAG', bname: this.#brokerName, ...fields },
     });
+    const { header } = await this.#pulls[index % CONNECTIONS]!.ask(frame);
     if (header.code !== 0) throw new Error(`a held pull was answered with ${header.code}: ${header.remark}`);
     return performance.now();
   }

@@ -89,8 +89,8 @@ function hashOf(bytes: Buffer, start: number, end: number, multiplier: number): 
   return h ^ (h >>> 8) ^ (h >>> 16);
 }
 
-/** Most slots a hot declaration may have. */
-const SLOTS_MAX = 32;
+/** Most slots of a view. */
+export const SLOTS_MAX = 32;
 
 /**
  * A hot request as it lies in the receive buffer. One instance is reused for every request of a server: read what you

@@ -2,10 +2,12 @@
  * One TCP connection that speaks remoting, from either end: it answers the peer's requests and sends our own.
  * Requests of both sides may be under way at once; each side numbers its own (remoting.md 1.3).
  */
+import { writeInt32 } from '../kit/bytes.ts';
 import type { Clock, Connection, ConnectionEvents, Endpoint, Log } from '../platform/ports.ts';
 import {
   FLAG_ONEWAY,
   FLAG_RESPONSE,
+  FRAME_PREFIX_BYTES,
   FrameError,
   type Header,
   SERIALIZE_JSON,
@@ -13,9 +15,8 @@ import {
   type SerializeType,
   VERSION_ORDINAL,
 } from '../protocol/frame.ts';
-import { encodeFrame } from '../protocol/frame-codec.ts';
-import { decodeBinaryHeader } from '../protocol/header-binary.ts';
-import { decodeJsonHeader, encodeJsonHeader } from '../protocol/header-json.ts';
+import { decodeHeader } from '../protocol/frame-codec.ts';
+import { encodeJsonHeader, jsonHeaderText } from '../protocol/header-json.ts';
 import type { FieldTable, FieldTables, RequestView } from '../protocol/header-scan.ts';
 import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
 import { refusal } from '../protocol/refusal.ts';
@@ -25,12 +26,14 @@ import {
   type Answer,
   type IncomingRequest,
   notSupported,
+  type Outcome,
   type OutgoingRequest,
   type Peer,
   type PeerAnswer,
   type RawHandler,
 } from './handler.ts';
 import { type BufferPool, OutputBuffer } from './output-buffer.ts';
+import { ScannedRequest } from './scanned-request.ts';
 import type { Flushable, Turn } from './turn.ts';
 import { answerableOpaque } from './unreadable-frame.ts';
 
@@ -50,6 +53,8 @@ const FLUSH_NOW_BYTES = 256 * 1024;
 const OUTSTANDING_REQUESTS_MAX = 65_535;
 
 const LANGUAGE = 'OTHER';
+/** UTF-8 of one UTF-16 unit. */
+const UTF8_BYTES_PER_UNIT_MAX = 3;
 
 /** Handles a hot request from its bytes; see {@link RequestView}. Answers through `connection.output` or `connection.answer`. */
 export type HotHandler = (view: RequestView, connection: RemotingConnection) => void;
@@ -271,8 +276,11 @@ export class RemotingConnection implements Peer, Flushable {
           : Number.NaN;
     const table = this.#shared.tables.get(code);
     try {
-      if (table === undefined || !this.#dispatchHot(table, code, bytes, type, headerStart, headerEnd, end))
-        this.#dispatchDecoded(bytes, type, headerStart, headerEnd, end);
+      const isHandled =
+        table === undefined
+          ? this.#dispatchDeclared(code, bytes, type, headerStart, headerEnd, end)
+          : this.#dispatchHot(table, code, bytes, type, headerStart, headerEnd, end);
+      if (!isHandled) this.#dispatchDecoded(bytes, type, headerStart, headerEnd, end);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#refuseFrame(error.message, bytes, start, end);
@@ -295,17 +303,36 @@ export class RemotingConnection implements Peer, Flushable {
     end: number,
   ): boolean {
     const view = this.#shared.view;
+    if (!this.#scan(table, code, bytes, type, headerStart, headerEnd)) return false;
+    view.bodyStart = headerEnd;
+    view.bodyEnd = end;
+    view.serializeType = type;
+    this.#runHot(view);
+    return true;
+  }
+
+  #scan(table: FieldTable, code: number, bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number): boolean {
+    const view = this.#shared.view;
+    view.bytes = bytes;
     const scanned =
       type === SERIALIZE_JSON
         ? scanJsonHeader(view, bytes, headerStart, headerEnd, table)
         : scanBinaryHeader(view, bytes, headerStart, headerEnd, table);
     // Another code: the key stands there twice, and the last one counts.
-    if (!scanned || view.code !== code || (view.flag & FLAG_RESPONSE) !== 0) return false;
-    view.bytes = bytes;
-    view.bodyStart = headerEnd;
-    view.bodyEnd = end;
-    view.serializeType = type;
-    this.#runHot(view);
+    return scanned && view.code === code && (view.flag & FLAG_RESPONSE) === 0;
+  }
+
+  /** A request whose header can be read where it lies; false when the tolerant way has to look at it. */
+  #dispatchDeclared(code: number, bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): boolean {
+    const declared = this.#shared.handlers.get(code)?.declared;
+    const table = declared?.header.table;
+    if (declared === undefined || table === undefined) return false;
+    if (!this.#scan(table, code, bytes, type, headerStart, headerEnd)) return false;
+    const { view } = this.#shared;
+    const header = declared.header.read(view);
+    if (header === undefined) return false;
+    const request = new ScannedRequest(this, view, { bytes, type, headerStart, headerEnd, end });
+    if (!this.#runHandler(request, () => declared.handle(header, request))) request.detach();
     return true;
   }
 
@@ -319,8 +346,7 @@ export class RemotingConnection implements Peer, Flushable {
   }
 
   #dispatchDecoded(bytes: Buffer, type: SerializeType, headerStart: number, headerEnd: number, end: number): void {
-    const header =
-      type === SERIALIZE_JSON ? decodeJsonHeader(bytes, headerStart, headerEnd) : decodeBinaryHeader(bytes, headerStart, headerEnd);
+    const header = decodeHeader(bytes, headerStart, headerEnd, type);
     const body = headerEnd === end ? NO_BODY : bytes.subarray(headerEnd, end);
     if ((header.flag & FLAG_RESPONSE) !== 0) {
       this.#settle(header, body);
@@ -340,41 +366,41 @@ export class RemotingConnection implements Peer, Flushable {
       this.#runHot(view);
       return;
     }
-    this.#runHandler(header, body);
-  }
-
-  #runHandler(header: Header, body: Buffer): void {
-    const oneway = (header.flag & FLAG_ONEWAY) !== 0;
-    const handler = this.#shared.handlers.get(header.code);
-    if (handler === undefined) {
-      if (!oneway) this.answer(header.opaque, notSupported(header.code));
-      return;
-    }
     const request: IncomingRequest = {
       peer: this,
       code: header.code,
       opaque: header.opaque,
       version: header.version,
       language: header.language,
-      oneway,
+      oneway: (header.flag & FLAG_ONEWAY) !== 0,
       remark: header.remark,
       ext: header.extFields ?? NO_EXT,
       body,
     };
+    const handler = this.#shared.handlers.get(header.code);
+    if (handler !== undefined) this.#runHandler(request, () => handler(request));
+    else if (!request.oneway) this.answer(header.opaque, notSupported(header.code));
+  }
+
+  /** False when the request is not settled yet. */
+  #runHandler({ code, opaque, oneway }: IncomingRequest, handle: () => Outcome): boolean {
     try {
-      const outcome = handler(request);
-      if (outcome === undefined) return;
+      const outcome = handle();
+      if (outcome === undefined) return false;
       if (outcome instanceof Promise) {
         outcome.then(
           (answer) => {
-            if (answer !== undefined && !oneway) this.answer(header.opaque, answer);
+            if (answer !== undefined && !oneway) this.answer(opaque, answer);
           },
-          (error: unknown) => this.#internalError(header.code, header.opaque, oneway, error),
+          (error: unknown) => this.#internalError(code, opaque, oneway, error),
         );
-      } else if (!oneway) this.answer(header.opaque, outcome);
+        return false;
+      }
+      if (!oneway) this.answer(opaque, outcome);
     } catch (error) {
-      this.#internalError(header.code, header.opaque, oneway, error);
+      this.#internalError(code, opaque, oneway, error);
     }
+    return true;
   }
 
   /** A handler threw: the peer's bytes must not end the server. */
@@ -474,7 +500,17 @@ export class RemotingConnection implements Peer, Flushable {
 
   #send(header: Header, body: Buffer | undefined): void {
     if (this.closed || this.#ending) return;
-    this.output.append(encodeFrame(header, body, SERIALIZE_JSON));
+    const { output } = this;
+    const text = jsonHeaderText(header);
+    const bodyBytes = body === undefined ? 0 : body.length;
+    output.ensure(FRAME_PREFIX_BYTES + text.length * UTF8_BYTES_PER_UNIT_MAX + bodyBytes);
+    const start = output.length;
+    const headerStart = start + FRAME_PREFIX_BYTES;
+    const headerBytes = output.bytes.write(text, headerStart, 'utf8');
+    writeInt32(output.bytes, start, 4 + headerBytes + bodyBytes);
+    writeInt32(output.bytes, start + 4, (SERIALIZE_JSON << 24) | headerBytes);
+    body?.copy(output.bytes, headerStart + headerBytes);
+    output.length = headerStart + headerBytes + bodyBytes;
     this.markOutput();
   }
 

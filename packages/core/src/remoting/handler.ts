@@ -14,6 +14,7 @@ import {
   type UnsupportedCommand,
   writeHeader,
 } from '../protocol/command.ts';
+import { HeaderReader } from '../protocol/header-reader.ts';
 import { type Refusal, refusal } from '../protocol/refusal.ts';
 import { ResponseCode } from '../protocol/response-code.ts';
 
@@ -81,7 +82,18 @@ export interface IncomingRequest {
 /** Answers now, later, or (undefined) by itself through `peer.answer`. */
 export type Outcome = Answer | undefined | Promise<Answer | undefined>;
 export type Handler<H> = (header: H, request: IncomingRequest) => Outcome;
-export type RawHandler = (request: IncomingRequest) => Outcome;
+
+/** Handles a request; one that is declared may be called with its header as well, read where it lies in the frame. */
+export interface RawHandler {
+  (request: IncomingRequest): Outcome;
+  readonly declared?: DeclaredHandler;
+}
+
+/** The handler of a declared command. */
+export interface DeclaredHandler {
+  readonly header: HeaderReader;
+  readonly handle: Handler<HeaderOf<Fields>>;
+}
 
 /** Characters of a wrong value that a refusal repeats. */
 const VALUE_SHOWN_MAX = 80;
@@ -100,6 +112,7 @@ export function notSupported(code: number, why?: string): Answer {
     code: ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
     legacy: ` request type ${code} not supported`,
     ...(why === undefined ? {} : { cause: why }),
+    remedy: 'npm run coverage lists the codes that are served, by role',
   });
 }
 
@@ -128,7 +141,7 @@ export function bindHandlers<C extends CommandSet>(commands: C, table: HandlerTa
       continue;
     }
     const handler = (table as Record<string, Handler<HeaderOf<Fields>>>)[key] as Handler<HeaderOf<Fields>>;
-    bound.set(declared.code, (request) => {
+    const raw = (request: IncomingRequest): Outcome => {
       let header: HeaderOf<Fields>;
       try {
         header = readHeader(declared.name, declared.request, request.ext);
@@ -137,7 +150,8 @@ export function bindHandlers<C extends CommandSet>(commands: C, table: HandlerTa
         return headerRefusal(error);
       }
       return handler(header, request);
-    });
+    };
+    bound.set(declared.code, Object.assign(raw, { declared: { header: new HeaderReader(declared.request), handle: handler } }));
   }
   return bound;
 }
