@@ -17,6 +17,11 @@ export interface Clock {
   sleep(delayMs: number): Promise<void>;
   /** Runs `action` once after `delayMs`. The timer keeps no process alive. */
   after(delayMs: number, action: () => void): Cancel;
+  /**
+   * Runs `action` once when the wall clock says `wallMs` or later; after the wall clock was set, at most a second late. The
+   * timer keeps no process alive.
+   */
+  atWall(wallMs: number, action: () => void): Cancel;
   /** Runs `action` every `periodMs`, first after `firstMs` (default: `periodMs`). The timer keeps no process alive. */
   every(periodMs: number, action: () => void, firstMs?: number): Cancel;
   /** Runs `action` once after all input that is ready now was handled (the end of this turn of the event loop). FIFO. */

@@ -6,6 +6,7 @@
  * Whatever else `header-json.ts` tolerates makes it answer false; the caller then decodes the tolerant way, encodes the
  * result strictly and scans that.
  */
+import { bytesEqualAt } from '../kit/bytes.ts';
 import { type Field, type Fields, HeaderFieldError, readHeader } from './command.ts';
 import { LANGUAGES } from './frame.ts';
 
@@ -34,10 +35,15 @@ const REMARK = wordOf('remark');
 const SERIALIZE_TYPE = wordOf('serializeTypeCurrentRPC');
 const VERSION = wordOf('version');
 
-/** Tried before the table of a declaration is given up as unhashable; a handful is enough for every real header. */
-const HASH_TRIES_MAX = 4096;
+/** Most slots of a view. */
+export const SLOTS_MAX = 32;
+/** Tried for a hash without collisions; a handful is enough for nearly every header. */
+const HASH_TRIES_MAX = 64;
 
-/** Name → slot for the fields of one declaration, found through a collision-free hash of length, first and last byte. */
+/**
+ * Name → slot for the fields of one declaration, found through a hash of length, first, middle and last byte. Where no multiplier tells all
+ * names apart the next places are looked at too.
+ */
 export class FieldTable {
   readonly names: readonly string[];
   readonly #slots: Int8Array;
@@ -50,31 +56,32 @@ export class FieldTable {
     this.names = Object.entries(fields).map(([key, declared]) => (declared as Field).wire ?? key);
     this.#nameBytes = this.names.map((name) => Buffer.from(name, 'latin1'));
     this.#mask = 255;
-    for (let multiplier = 1; multiplier < HASH_TRIES_MAX; multiplier++) {
-      const slots = new Int8Array(this.#mask + 1).fill(-1);
-      const clash = this.#nameBytes.some((bytes, slot) => {
-        const at = hashOf(bytes, 0, bytes.length, multiplier) & this.#mask;
-        if (slots[at] !== -1) return true;
-        slots[at] = slot;
-        return false;
-      });
-      if (!clash) {
-        this.#slots = slots;
-        this.#multiplier = multiplier;
-        return;
-      }
+    if (this.names.length > SLOTS_MAX) throw new RangeError(`${this.names.length} header fields, at most ${SLOTS_MAX} can be scanned`);
+    let best = { multiplier: 1, clashes: Number.POSITIVE_INFINITY };
+    for (let multiplier = 1; multiplier < HASH_TRIES_MAX && best.clashes > 0; multiplier++) {
+      const places = new Set(this.#nameBytes.map((bytes) => hashOf(bytes, 0, bytes.length, multiplier) & this.#mask));
+      const clashes = this.#nameBytes.length - places.size;
+      if (clashes < best.clashes) best = { multiplier, clashes };
     }
-    throw new Error(`no collision-free hash for the header fields ${this.names.join(', ')}`);
+    this.#multiplier = best.multiplier;
+    this.#slots = new Int8Array(this.#mask + 1).fill(-1);
+    for (const [slot, bytes] of this.#nameBytes.entries()) {
+      let at = hashOf(bytes, 0, bytes.length, this.#multiplier) & this.#mask;
+      while (this.#slots[at] !== -1) at = (at + 1) & this.#mask;
+      this.#slots[at] = slot;
+    }
   }
 
   /** The slot of the name in `bytes[start, end)`, or -1. */
   find(bytes: Buffer, start: number, end: number): number {
-    const slot = this.#slots[hashOf(bytes, start, end, this.#multiplier) & this.#mask] as number;
-    if (slot < 0) return -1;
-    const name = this.#nameBytes[slot] as Buffer;
-    if (name.length !== end - start) return -1;
-    for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return -1;
-    return slot;
+    let at = hashOf(bytes, start, end, this.#multiplier) & this.#mask;
+    for (;;) {
+      const slot = this.#slots[at] as number;
+      if (slot < 0) return -1;
+      const name = this.#nameBytes[slot] as Buffer;
+      if (name.length === end - start && bytesEqualAt(bytes, start, name)) return slot;
+      at = (at + 1) & this.#mask;
+    }
   }
 }
 
@@ -88,9 +95,6 @@ function hashOf(bytes: Buffer, start: number, end: number, multiplier: number): 
   );
   return h ^ (h >>> 8) ^ (h >>> 16);
 }
-
-/** Most slots of a view. */
-export const SLOTS_MAX = 32;
 
 /**
  * A hot request as it lies in the receive buffer. One instance is reused for every request of a server: read what you

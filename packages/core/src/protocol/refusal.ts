@@ -12,8 +12,8 @@ export interface RefusalParts {
   readonly cause?: string;
   /** What was measured or compared, with units. */
   readonly measured?: string;
-  /** What the reader can do. */
-  readonly remedy?: string;
+  /** What the reader can do. No refusal goes without. */
+  readonly remedy: string;
   readonly ext?: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Fields, int, str } from '../../src/protocol/command.ts';
@@ -297,7 +298,31 @@ test('a text between quotes is unescaped as JSON does, control characters in it 
   assert.equal(unescapeJson('a\\"b\u0001c\n'), 'a"b\u0001c\n');
 });
 
-test('declarations whose names collide in every hash are refused at the start', () => {
-  const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`field${i}`, str('x')]));
-  assert.throws(() => new FieldTable(many), /no collision-free hash/);
+test('names that no hash of theirs tells apart are found all the same', () => {
+  const names = ['__ZONE_MODE', '__ZONE_NAME', '__ZONE_MOSE'];
+  const table = new FieldTable(Object.fromEntries(names.map((name) => [name, str('x')])));
+  for (const [slot, name] of names.entries()) assert.equal(table.find(Buffer.from(`${name}?`), 0, name.length), slot);
+  assert.equal(table.find(Buffer.from('__ZONE_MORE'), 0, 11), -1);
+});
+
+test('declarations with more fields than a view has slots are refused at the start', () => {
+  const many = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`field${i}`, str('x')]));
+  assert.throws(() => new FieldTable(many), /33 header fields/);
+});
+
+test('the fields of every declared request and answer can be told apart by their hash', async () => {
+  const folder = new URL('../../src/protocol/commands/', import.meta.url);
+  let tables = 0;
+  for (const file of readdirSync(folder)) {
+    const declared: Record<string, { request?: Fields; response?: Fields }> = await import(new URL(file, folder).href);
+    for (const [name, { request, response }] of Object.entries(declared))
+      for (const fields of [request, response])
+        if (fields !== undefined) {
+          const table = new FieldTable(fields);
+          for (const [slot, wire] of table.names.entries())
+            assert.equal(table.find(Buffer.from(wire, 'latin1'), 0, wire.length), slot, `${name}.${wire}`);
+          tables++;
+        }
+  }
+  assert.ok(tables > 150, `${tables} tables`);
 });

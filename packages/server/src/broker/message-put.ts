@@ -2,8 +2,9 @@
  * Messages that the broker itself puts: delivered delays, committed transactions, retries, check points. They take the
  * same append path as sends, after the hooks that every put passes (broker.md 6.5).
  */
-import { javaStringHash } from '@perigee/core/kit/java-hash';
-import { encodeProperties } from '@perigee/core/message/properties';
+import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
+import { PROPERTIES_BYTES_MAX, PropertyScanner } from '@perigee/core/message/properties';
+import { type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { AppendInput } from '../store/append-input.ts';
 import { type AppendRing, type AppendSink, PUT_FAILED, type PutStatus } from '../store/append-ring.ts';
@@ -17,7 +18,7 @@ export interface MessageDraft {
   queueId: number;
   sysFlag: number;
   /** Stored as they stand, in this order. */
-  readonly properties: Map<string, string>;
+  readonly properties: PropertySet;
   /** The row's tagsCode is the store time plus this (delay levels, ms); undefined: the hash of TAGS. */
   delayMs?: number | undefined;
   /** What an inner batch or a message of light queues takes beside its own place; set by the hooks that know. */
@@ -64,8 +65,13 @@ export type NotStored =
 
 interface Waiting {
   readonly topic: string;
-  readonly resolve: (result: Stored | NotStored) => void;
+  readonly settled: (result: Stored | NotStored) => void;
 }
+
+const INDEXED = ['UNIQ_KEY', 'KEYS', 'TAGS'];
+const UNIQUE_KEY = 0;
+const KEYS = 1;
+const TAGS = 2;
 
 export class MessagePut implements AppendSink {
   readonly #append: MessageAppend;
@@ -73,6 +79,8 @@ export class MessagePut implements AppendSink {
   readonly #hooks: readonly PutHook[];
   readonly #counted: (queue: StoreQueue, messages: number, bytes: number) => void;
   readonly #input = new AppendInput();
+  readonly #scratch = Buffer.allocUnsafe(PROPERTIES_BYTES_MAX);
+  readonly #scanner = new PropertyScanner(INDEXED);
 
   constructor(parts: {
     readonly append: MessageAppend;
@@ -88,32 +96,66 @@ export class MessagePut implements AppendSink {
 
   /** Runs the hooks and appends. The message has its queue offset when this returns; the promise resolves when it is as durable as asked. */
   put(message: NewMessage): Promise<Stored | NotStored> {
+    return new Promise((resolve) => this.putWith(message, resolve));
+  }
+
+  /** {@link put} without a promise: `settled` is called once, before this returns when the message is not taken. */
+  putWith(message: NewMessage, settled: (result: Stored | NotStored) => void): void {
     for (const hook of this.#hooks) {
       const refusal = hook(message);
-      if (refusal !== undefined) return Promise.resolve({ state: 'refused', refusal });
+      if (refusal !== undefined) {
+        settled({ state: 'refused', refusal });
+        return;
+      }
     }
     // A message that is put again brings the checksum of its old record; the store adds the new one.
     message.properties.delete('__CRC32#');
     const input = this.#input;
-    const properties = Buffer.from(encodeProperties(message.properties), 'utf8');
-    fillInput(input, message, properties);
+    this.#fillInput(message);
     input.queue = this.#queue(message.topic, message.queueId);
     input.sink = this;
-    return new Promise((resolve) => {
-      input.token = { topic: message.topic, resolve } satisfies Waiting;
-      const why = this.#append.append(input);
-      if (why !== undefined) resolve({ state: 'not-stored', why });
-      else this.#counted(input.queue, 1, this.#append.appendedBytes);
-    });
+    input.token = { topic: message.topic, settled } satisfies Waiting;
+    const why = this.#append.append(input);
+    if (why !== undefined) settled({ state: 'not-stored', why });
+    else this.#counted(input.queue, 1, this.#append.appendedBytes);
+  }
+
+  #fillInput(message: NewMessage): void {
+    const input = this.#input;
+    const { bytes, length } = writeProperties(message.properties, this.#scratch);
+    const scanner = this.#scanner;
+    scanner.scan(bytes, 0, length);
+    input.flag = message.flag;
+    input.sysFlag = message.sysFlag;
+    input.bornTimestampMs = message.bornTimestampMs;
+    input.bornHost = message.bornHost;
+    input.reconsumeTimes = message.reconsumeTimes;
+    input.preparedTransactionOffset = message.preparedTransactionOffset;
+    input.body = message.body;
+    input.bodyStart = 0;
+    input.bodyEnd = message.body.length;
+    input.properties = bytes;
+    input.propertiesStart = 0;
+    input.propertiesEnd = length;
+    input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
+    input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
+    input.keysStart = scanner.start(KEYS);
+    input.keysEnd = scanner.end(KEYS);
+    input.tagsStart = scanner.start(TAGS);
+    input.tagsEnd = scanner.end(TAGS);
+    input.tagsCode = input.tagsStart < 0 ? 0 : javaStringHashOfUtf8(bytes, input.tagsStart, input.tagsEnd);
+    input.delayMs = message.delayMs ?? -1;
+    input.waits = message.waits;
+    input.extras = message.extras;
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {
-    const { topic, resolve } = ring.token[slot] as Waiting;
+    const { topic, settled } = ring.token[slot] as Waiting;
     if (status === PUT_FAILED) {
-      resolve({ state: 'not-stored', why: { kind: 'not-writable', cause: 'the disk did not take the message' } });
+      settled({ state: 'not-stored', why: { kind: 'not-writable', cause: 'the disk did not take the message' } });
       return;
     }
-    resolve({
+    settled({
       state: 'stored',
       status,
       topic,
@@ -124,51 +166,4 @@ export class MessagePut implements AppendSink {
       storeTimestampMs: ring.storeTimestamp[slot] as number,
     });
   }
-}
-
-function fillInput(input: AppendInput, message: NewMessage, properties: Buffer): void {
-  const tags = message.properties.get('TAGS');
-  input.flag = message.flag;
-  input.sysFlag = message.sysFlag;
-  input.bornTimestampMs = message.bornTimestampMs;
-  input.bornHost = message.bornHost;
-  input.reconsumeTimes = message.reconsumeTimes;
-  input.preparedTransactionOffset = message.preparedTransactionOffset;
-  input.body = message.body;
-  input.bodyStart = 0;
-  input.bodyEnd = message.body.length;
-  input.properties = properties;
-  input.propertiesStart = 0;
-  input.propertiesEnd = properties.length;
-  setRange(input, properties, message.properties, 'UNIQ_KEY', 'uniqueKeyStart', 'uniqueKeyEnd');
-  setRange(input, properties, message.properties, 'KEYS', 'keysStart', 'keysEnd');
-  setRange(input, properties, message.properties, 'TAGS', 'tagsStart', 'tagsEnd');
-  input.tagsCode = tags === undefined || tags.length === 0 ? 0 : javaStringHash(tags);
-  input.delayMs = message.delayMs ?? -1;
-  input.waits = message.waits;
-  input.extras = message.extras;
-}
-
-type RangeKey = 'uniqueKeyStart' | 'uniqueKeyEnd' | 'keysStart' | 'keysEnd' | 'tagsStart' | 'tagsEnd';
-
-/** Where a property's value stands in the encoded text; names are unique in it, and a value holds no separator. */
-function setRange(
-  input: AppendInput,
-  bytes: Buffer,
-  properties: ReadonlyMap<string, string>,
-  name: string,
-  start: RangeKey,
-  end: RangeKey,
-): void {
-  const value = properties.get(name);
-  input[start] = -1;
-  input[end] = -1;
-  if (value === undefined || value.length === 0) return;
-  const marker = `${name}\u0001`;
-  const at = bytes.indexOf(marker, 0, 'utf8');
-  const isFirst = at === 0;
-  const found = isFirst ? 0 : bytes.indexOf(`\u0002${marker}`, 0, 'utf8') + 1;
-  if (!isFirst && found === 0) return;
-  input[start] = found + Buffer.byteLength(marker);
-  input[end] = input[start] + Buffer.byteLength(value);
 }

@@ -9,6 +9,7 @@ import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { RemotingConnection } from '@perigee/core/remoting/connection';
+import type { OutputBuffer } from '@perigee/core/remoting/output-buffer';
 import {
   type AppendRing,
   type AppendSink,
@@ -28,8 +29,10 @@ const CODES: Readonly<Record<number, number>> = {
   [SLAVE_NOT_AVAILABLE]: ResponseCode.SLAVE_NOT_AVAILABLE,
 };
 
-/** Fixed parts, all digits and a unique key fit in this. */
-const REPLY_BYTES_MAX = 640;
+/** Fixed parts, all digits and a unique key, twice, fit in this. */
+const REPLY_BYTES_MAX = 2048;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 /** Longest UNIQ_KEY written by the template; longer ones (nobody makes them) are left out of the reply. */
 const UNIQUE_KEY_BYTES_MAX = 128;
 
@@ -48,6 +51,13 @@ export function writeDecimal(target: Buffer, at: number, value: number): number 
     rest = next;
   }
   return at + digits;
+}
+
+/** As {@link writeDecimal}, negative ones too. */
+function writeInteger(target: Buffer, at: number, value: number): number {
+  if (value >= 0) return writeDecimal(target, at, value);
+  target[at] = 0x2d;
+  return writeDecimal(target, at + 1, -value);
 }
 
 function writeBytes(target: Buffer, at: number, source: Buffer): number {
@@ -69,12 +79,12 @@ export interface BatchReply {
 export interface DivertedReply {
   readonly connection: RemotingConnection;
   readonly queueId: number;
-  readonly transactionId: string | undefined;
+  /** ASCII. */
   readonly recallHandle: string | undefined;
   /** The part of a logical queue that it went to: the answer has the logical offset. */
   readonly item?: LogicQueueMappingItem | undefined;
-  /** UNIQ_KEY of an inner batch. */
-  readonly batchUniqueKey?: string | undefined;
+  /** Answered with its UNIQ_KEY as that of the batch, too. */
+  readonly isInnerBatch?: boolean;
 }
 
 function notStoredRemedy(failure: NotWritable | undefined): string {
@@ -93,6 +103,8 @@ export class SendReply implements AppendSink {
   readonly #queueId = Buffer.from('","queueId":"');
   readonly #queueOffset = Buffer.from('","queueOffset":"');
   readonly #transactionId = Buffer.from('","transactionId":"');
+  readonly #recallHandle = Buffer.from('","recallHandle":"');
+  readonly #batchUniqueKey = Buffer.from('","batchUniqId":"');
   readonly #opaque = Buffer.from('"},"flag":1,"language":"OTHER","opaque":');
   readonly #tail = Buffer.from(`,"serializeTypeCurrentRPC":"JSON","version":${VERSION_ORDINAL}}`);
 
@@ -124,11 +136,41 @@ export class SendReply implements AppendSink {
   }
 
   #answerOne(ring: AppendRing, slot: number, status: PutStatus, connection: RemotingConnection): void {
+    connection.output.ensure(REPLY_BYTES_MAX);
+    const at = this.#begin(ring, slot, status, connection.output, ring.queue[slot]!.queueId);
+    this.#finish(ring, slot, connection, this.#uniqueKey(ring, slot, connection.output.bytes, at, this.#transactionId));
+  }
+
+  #answerDiverted(ring: AppendRing, slot: number, status: PutStatus, reply: DivertedReply): void {
+    const { connection, recallHandle } = reply;
+    if (connection.closed) return;
+    if (status === PUT_FAILED) {
+      connection.answer(ring.opaque[slot] as number, this.notStored());
+      return;
+    }
     const { output } = connection;
-    output.ensure(REPLY_BYTES_MAX);
+    output.ensure(REPLY_BYTES_MAX + (recallHandle?.length ?? 0));
+    let at = this.#begin(ring, slot, status, output, reply.queueId, reply.item);
+    at = this.#uniqueKey(ring, slot, output.bytes, at, this.#transactionId);
+    if (recallHandle !== undefined) {
+      at = writeBytes(output.bytes, at, this.#recallHandle);
+      at += output.bytes.write(recallHandle, at, 'latin1');
+    }
+    if (reply.isInnerBatch === true) at = this.#uniqueKey(ring, slot, output.bytes, at, this.#batchUniqueKey);
+    this.#finish(ring, slot, connection, at);
+  }
+
+  /** Writes the reply up to the queue offset; answers the position behind it. */
+  #begin(
+    ring: AppendRing,
+    slot: number,
+    status: PutStatus,
+    output: OutputBuffer,
+    queueId: number,
+    item?: LogicQueueMappingItem | undefined,
+  ): number {
     const target = output.bytes;
-    const start = output.length;
-    let at = start + 8;
+    let at = output.length + 8;
     // {"code":
     target[at] = 0x7b;
     target[at + 1] = 0x22;
@@ -142,51 +184,38 @@ export class SendReply implements AppendSink {
     at = writeBytes(target, at, this.#head);
     at = writeOffsetMsgId(target, at, this.#storeHost, ring.physicalOffset[slot] as number);
     at = writeBytes(target, at, this.#queueId);
-    at = writeDecimal(target, at, ring.queue[slot]!.queueId);
+    at = writeDecimal(target, at, queueId);
     at = writeBytes(target, at, this.#queueOffset);
-    at = writeDecimal(target, at, ring.queueOffset[slot] as number);
-    const keyLength = ring.uniqueKeyLength[slot] as number;
+    const queueOffset = ring.queueOffset[slot] as number;
+    return writeInteger(target, at, item === undefined ? queueOffset : looseLogicalOffset(item, queueOffset));
+  }
+
+  /** Writes the record's UNIQ_KEY behind a field's name; nothing when it has none, or one that nobody makes. */
+  #uniqueKey(ring: AppendRing, slot: number, target: Buffer, at: number, name: Buffer): number {
+    const length = ring.uniqueKeyLength[slot] as number;
     const keyAt = ring.uniqueKeyAt[slot] as number;
-    if (keyAt >= 0 && keyLength <= UNIQUE_KEY_BYTES_MAX) {
-      at = writeBytes(target, at, this.#transactionId);
-      const bytes = ring.block[slot]!.bytes;
-      for (let i = 0; i < keyLength; i++) target[at + i] = bytes[keyAt + i]!;
-      at += keyLength;
+    if (keyAt < 0 || length > UNIQUE_KEY_BYTES_MAX) return at;
+    const { bytes } = ring.block[slot]!;
+    let to = writeBytes(target, at, name);
+    for (let i = 0; i < length; i++) {
+      const byte = bytes[keyAt + i]!;
+      if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) target[to++] = byte;
+      else to += target.write(`\\u00${byte.toString(16).padStart(2, '0')}`, to, 'latin1');
     }
-    at = writeBytes(target, at, this.#opaque);
-    const opaque = ring.opaque[slot] as number;
-    if (opaque < 0) {
-      target[at++] = 0x2d;
-      at = writeDecimal(target, at, -opaque);
-    } else at = writeDecimal(target, at, opaque);
+    return to;
+  }
+
+  #finish(ring: AppendRing, slot: number, connection: RemotingConnection, end: number): void {
+    const { output } = connection;
+    const target = output.bytes;
+    const start = output.length;
+    let at = writeBytes(target, end, this.#opaque);
+    at = writeInteger(target, at, ring.opaque[slot] as number);
     at = writeBytes(target, at, this.#tail);
     writeInt32(target, start, at - start - 4);
     writeInt32(target, start + 4, at - start - 8);
     output.length = at;
     connection.markOutput();
-  }
-
-  #answerDiverted(ring: AppendRing, slot: number, status: PutStatus, reply: DivertedReply): void {
-    const { connection, queueId, transactionId, recallHandle, batchUniqueKey, item } = reply;
-    if (connection.closed) return;
-    const opaque = ring.opaque[slot] as number;
-    if (status === PUT_FAILED) {
-      connection.answer(opaque, this.notStored());
-      return;
-    }
-    const queueOffset = ring.queueOffset[slot] as number;
-    connection.answer(opaque, {
-      code: status === 0 ? ResponseCode.SUCCESS : CODES[status]!,
-      ext: {
-        ...this.#ext,
-        msgId: encodeOffsetMsgId(this.#storeHost, ring.physicalOffset[slot] as number),
-        queueId: String(queueId),
-        queueOffset: String(item === undefined ? queueOffset : looseLogicalOffset(item, queueOffset)),
-        ...(transactionId === undefined ? {} : { transactionId }),
-        ...(recallHandle === undefined ? {} : { recallHandle }),
-        ...(batchUniqueKey === undefined ? {} : { batchUniqId: batchUniqueKey }),
-      },
-    });
   }
 
   #answerBatch(ring: AppendRing, slot: number, status: PutStatus, batch: BatchReply): void {

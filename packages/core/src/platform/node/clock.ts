@@ -3,6 +3,8 @@ import type { Cancel, Clock } from '../ports.ts';
 
 /** Node fires a timer at once when its delay does not fit 31 bits; longer ones are waited for in steps of this. */
 const TIMER_STEP_MS_MAX = 2 ** 31 - 1;
+/** Nothing tells that the wall clock was set: who waits for it looks as often as this. */
+const WALL_STEP_MS_MAX = 1000;
 
 class NodeClock implements Clock {
   #turnEnd: (() => void)[] = [];
@@ -26,6 +28,17 @@ class NodeClock implements Clock {
 
   after(delayMs: number, action: () => void): Cancel {
     return startTimer(delayMs, action, true);
+  }
+
+  atWall(wallMs: number, action: () => void): Cancel {
+    let cancel: Cancel = () => {};
+    const wait = (): void => {
+      const leftMs = wallMs - Date.now();
+      if (leftMs > 0) cancel = startTimer(Math.min(leftMs, WALL_STEP_MS_MAX), wait, true);
+      else action();
+    };
+    cancel = startTimer(Math.min(wallMs - Date.now(), WALL_STEP_MS_MAX), wait, true);
+    return () => cancel();
   }
 
   every(periodMs: number, action: () => void, firstMs: number = periodMs): Cancel {

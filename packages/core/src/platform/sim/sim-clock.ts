@@ -4,11 +4,21 @@ import type { SimTime } from './sim-scheduler.ts';
 
 /** A period of nothing would never let time move on; Node rounds it up to this too. */
 const PERIOD_MS_MIN = 1;
+/** A step that counts beside times since 1970, which are a quarter of a microsecond apart. */
+const ROUNDING_MS = 0.001;
+
+interface WallWait {
+  readonly wallMs: number;
+  readonly action: () => void;
+  cancel: Cancel;
+}
 
 export class SimClock implements Clock {
   readonly #scheduler: SimTime;
   #wallOffsetMs: number;
   #stopped = false;
+  /** Who waits for a time of the wall clock: they are armed anew when that is set. */
+  readonly #wallWaits = new Set<WallWait>();
 
   /** `startWallMs` is the wall time at the start of the simulation. */
   constructor(scheduler: SimTime, startWallMs: number) {
@@ -32,6 +42,31 @@ export class SimClock implements Clock {
 
   after(delayMs: number, action: () => void): Cancel {
     return this.#scheduler.at(this.#scheduler.nowMs + delayMs, () => this.#unlessStopped(action));
+  }
+
+  atWall(wallMs: number, action: () => void): Cancel {
+    const wait: WallWait = { wallMs, action, cancel: () => {} };
+    this.#wallWaits.add(wait);
+    this.#armWall(wait);
+    return () => {
+      if (this.#wallWaits.delete(wait)) wait.cancel();
+    };
+  }
+
+  #armWall(wait: WallWait, dueMs = wait.wallMs - this.#wallOffsetMs): void {
+    wait.cancel = this.#scheduler.at(dueMs, () => {
+      // The difference of two large numbers: what the wall clock shows may be a little short of it.
+      if (this.wallMs() < wait.wallMs) return this.#armWall(wait, this.#scheduler.nowMs + ROUNDING_MS);
+      this.#wallWaits.delete(wait);
+      this.#unlessStopped(wait.action);
+    });
+  }
+
+  #armWallAnew(): void {
+    for (const wait of this.#wallWaits) {
+      wait.cancel();
+      this.#armWall(wait);
+    }
   }
 
   every(periodMs: number, action: () => void, firstMs: number = periodMs): Cancel {
@@ -65,11 +100,13 @@ export class SimClock implements Clock {
   /** Sets this node's wall clock forward or back by `byMs`; the monotonic clock and timers do not notice. */
   jumpWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
+    this.#armWallAnew();
   }
 
   /** Sets this node's wall clock. */
   setWall(wallMs: number): void {
     this.#wallOffsetMs = wallMs - this.#scheduler.nowMs;
+    this.#armWallAnew();
   }
 
   /** The process is dead: nothing that it set runs any more. */

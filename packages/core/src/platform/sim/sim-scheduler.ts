@@ -4,11 +4,15 @@
  * off to the turn's end; microtasks run in between.
  */
 import type { Cancel } from '../ports.ts';
+import { TimerHeap } from './timer-heap.ts';
 
 /** Turns at one virtual moment after which two parts must be calling each other for ever. */
 const TURNS_PER_MOMENT_MAX = 100_000;
 /** How far `run` lets time go by default before it gives up. */
 const RUN_MS_MAX = 10 * 60_000;
+
+/** So often the real event loop gets its turn: what a test itself waits for there, a module or a socket, must not starve. */
+const DRAINS_PER_LOOP = 256;
 
 /** Time as a simulated clock and disk need it. {@link SimScheduler} is one; one bound to real time could be another. */
 export interface SimTime {
@@ -23,18 +27,12 @@ export interface SimTime {
   advance(delayMs: number): Promise<void>;
 }
 
-interface Timer {
-  readonly dueMs: number;
-  readonly order: number;
-  action: (() => void) | undefined;
-}
-
 export class SimScheduler implements SimTime {
   #nowMs = 0;
-  #order = 0;
+  #steps = 0;
   /** Exists while the simulation is driven. */
   #microtasks: Microtasks | undefined;
-  readonly #timers: Timer[] = [];
+  readonly #timers = new TimerHeap();
   #ready: (() => void)[] = [];
   #turnEnd: (() => void)[] = [];
 
@@ -43,13 +41,15 @@ export class SimScheduler implements SimTime {
     return this.#nowMs;
   }
 
+  /** Timers, inputs and turn ends run so far: what moving the time costs, whatever the machine. */
+  get steps(): number {
+    return this.#steps;
+  }
+
   /** Runs `action` at virtual time `dueMs` (now, if that has passed). */
   at(dueMs: number, action: () => void): Cancel {
-    const timer: Timer = { dueMs: Math.max(dueMs, this.#nowMs), order: this.#order++, action };
-    this.#push(timer);
-    return () => {
-      timer.action = undefined;
-    };
+    const timer = this.#timers.add(Math.max(dueMs, this.#nowMs), action);
+    return () => this.#timers.cancel(timer);
   }
 
   /** Runs `action` as input of the next turn. */
@@ -76,8 +76,8 @@ export class SimScheduler implements SimTime {
     return this.#drive(async () => {
       const targetMs = this.#nowMs + delayMs;
       await this.#turns();
-      for (let dueMs = this.#nextDueMs(); dueMs !== undefined && dueMs <= targetMs; dueMs = this.#nextDueMs()) {
-        this.#nowMs = Math.max(this.#nowMs, dueMs);
+      for (let next = this.#timers.first(); next !== undefined && next.dueMs <= targetMs; next = this.#timers.first()) {
+        this.#nowMs = Math.max(this.#nowMs, next.dueMs);
         await this.#turns();
       }
       this.#nowMs = Math.max(this.#nowMs, targetMs);
@@ -96,7 +96,7 @@ export class SimScheduler implements SimTime {
       for (;;) {
         await this.#turns();
         if (settled) return await work;
-        const dueMs = this.#nextDueMs();
+        const dueMs = this.#timers.first()?.dueMs;
         if (dueMs === undefined) throw new Error('nothing is left to run, and the awaited work has not ended');
         if (dueMs > endMs) throw new Error(`the awaited work has not ended within ${limitMs} ms of virtual time`);
         this.#nowMs = Math.max(this.#nowMs, dueMs);
@@ -120,7 +120,7 @@ export class SimScheduler implements SimTime {
 
   async #turns(): Promise<void> {
     for (let turn = 0; turn < TURNS_PER_MOMENT_MAX; turn++) {
-      const due = (this.#nextDueMs() ?? Number.POSITIVE_INFINITY) <= this.#nowMs;
+      const due = (this.#timers.first()?.dueMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs;
       if (!due && this.#ready.length === 0 && this.#turnEnd.length === 0) return;
       await this.#turn();
     }
@@ -128,85 +128,44 @@ export class SimScheduler implements SimTime {
   }
 
   async #turn(): Promise<void> {
-    const lastOrder = this.#order;
-    for (let timer = this.#takeDue(lastOrder); timer !== undefined; timer = this.#takeDue(lastOrder)) {
-      timer.action?.();
+    const lastOrder = this.#timers.nextOrder;
+    for (let due = this.#timers.takeDue(this.#nowMs, lastOrder); due !== undefined; due = this.#timers.takeDue(this.#nowMs, lastOrder)) {
+      this.#steps++;
+      due();
       await this.#microtasks?.drain();
     }
     // What is posted from here on is input of the next turn.
     const ready = this.#ready;
     this.#ready = [];
     for (const action of ready) {
+      this.#steps++;
       action();
       await this.#microtasks?.drain();
     }
     const turnEnd = this.#turnEnd;
     if (turnEnd.length === 0) return;
     this.#turnEnd = [];
+    this.#steps += turnEnd.length;
     for (const action of turnEnd) action();
     await this.#microtasks?.drain();
-  }
-
-  #nextDueMs(): number | undefined {
-    for (let first = this.#timers[0]; first !== undefined; first = this.#timers[0]) {
-      if (first.action !== undefined) return first.dueMs;
-      this.#pop();
-    }
-    return undefined;
-  }
-
-  /** The next due timer that was set before this turn. */
-  #takeDue(beforeOrder: number): Timer | undefined {
-    const dueMs = this.#nextDueMs();
-    const first = this.#timers[0];
-    if (dueMs === undefined || first === undefined || dueMs > this.#nowMs || first.order >= beforeOrder) return undefined;
-    this.#pop();
-    return first;
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#timers;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(timer, heap[parent] as Timer)) break;
-      heap[at] = heap[parent] as Timer;
-      at = parent;
-    }
-    heap[at] = timer;
-  }
-
-  #pop(): void {
-    const heap = this.#timers;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      const right = heap[child + 1];
-      if (right !== undefined && isBefore(right, heap[child] as Timer)) child++;
-      if (!isBefore(heap[child] as Timer, last)) break;
-      heap[at] = heap[child] as Timer;
-      at = child;
-    }
-    heap[at] = last;
   }
 }
 
 /**
- * Waits until the microtask queue is empty, however long the chains of promises in it are. A message to ourselves is
- * delivered by Node's event loop, which turns to it only then; real time plays no part in it.
+ * Waits until the microtask queue is empty, however long the chains of promises in it are. Node runs what `nextTick` put
+ * off only then, and so does its event loop with a message to ourselves; real time plays no part in either.
  */
 class Microtasks {
   readonly #channel = new MessageChannel();
   #drained: () => void = () => {};
+  #drains = 0;
 
   constructor() {
     this.#channel.port1.on('message', () => this.#drained());
   }
 
   drain(): Promise<void> {
+    if (++this.#drains % DRAINS_PER_LOOP !== 1) return new Promise(putOff);
     return new Promise((resolve) => {
       this.#drained = resolve;
       this.#channel.port2.postMessage(undefined);
@@ -218,6 +177,7 @@ class Microtasks {
   }
 }
 
-function isBefore(a: Timer, b: Timer): boolean {
-  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+function putOff(action: () => void): void {
+  // biome-ignore lint/style/noRestrictedGlobals: this makes the event loop that the ports hide, and no part of it depends on the process.
+  process.nextTick(action);
 }

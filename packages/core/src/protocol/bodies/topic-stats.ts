@@ -31,13 +31,14 @@ export function encodeTopicStats(stats: TopicStats): Buffer {
 
 /** One figure over one span: sum, per second, per call. */
 export interface StatsFigure {
+  /** A long in Java: written as a whole number. */
   readonly sum: number;
   readonly tps: number;
   readonly avgpt: number;
 }
 
 function figureValue(figure: StatsFigure): JavaJsonInput {
-  return { avgpt: new JavaDouble(figure.avgpt), sum: figure.sum, tps: new JavaDouble(figure.tps) };
+  return { avgpt: new JavaDouble(figure.avgpt), sum: Math.round(figure.sum), tps: new JavaDouble(figure.tps) };
 }
 
 /** The answer to VIEW_BROKER_STATS_DATA (BrokerStatsData). */

@@ -2,7 +2,8 @@
  * Inner batches (store.md 3.5): a client batch to a topic with `queue.type=BatchCQ` is stored as one record, its body as
  * the client encoded it, and takes one queue offset for each message in it.
  */
-import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
+import { type PropertySet, sortProperties } from '@perigee/core/message/property-bytes';
 import { SYS_FLAG_INNER_BATCH, SYS_FLAG_NEED_UNWRAP } from '@perigee/core/message/sys-flag';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { INNER_BATCH_MESSAGES_MAX, type RecordExtras } from '../../store/record-extras.ts';
@@ -22,15 +23,15 @@ export function isInnerBatch(sysFlag: number): boolean {
  * Gives the properties of an inner batch of `messageCount` messages its place at the end of `queue` and brings them into
  * the order in which Apache stores them. Nothing may be appended to the queue before the batch is.
  */
-export function placeInnerBatch(properties: Map<string, string>, queue: StoreQueue, messageCount: number): RecordExtras {
+export function placeInnerBatch(properties: PropertySet, queue: StoreQueue, messageCount: number): RecordExtras {
   properties.set('INNER_NUM', String(messageCount));
   properties.set('INNER_BASE', String(queue.nextQueueOffset));
-  sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
+  sortProperties(properties, DECODED_PROPERTIES_BUCKETS);
   return { messageCount, lightRows: [] };
 }
 
 /** INNER_NUM of a stored inner batch: 1 without, or with one that is no number (broker.md 6.5). */
-function storedCount(properties: ReadonlyMap<string, string>): number {
+function storedCount(properties: PropertySet): number {
   const count = Number(properties.get('INNER_NUM'));
   return Number.isInteger(count) && count >= 1 && count <= INNER_BATCH_MESSAGES_MAX ? count : 1;
 }

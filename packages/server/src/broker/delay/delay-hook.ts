@@ -2,7 +2,8 @@
  * Sends delayed messages to where they wait (broker.md 6.5, hook 3): delay levels to SCHEDULE_TOPIC_XXXX, one queue a level;
  * times of their own to the timer topic. Every put passes here, from clients and of the broker itself.
  */
-import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
+import { type PropertySet, sortProperties } from '@perigee/core/message/property-bytes';
 import { TRANSACTION_COMMIT, TRANSACTION_NOT, transactionTypeOf } from '@perigee/core/message/sys-flag';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { isSlotCongested, slotOf } from '../../store/timer-rules.ts';
@@ -50,7 +51,7 @@ export function delayHook(parts: DelayHookParts): PutHook {
 }
 
 /** The property DELAY; 0 when it is missing, undefined when it is no number. */
-function levelOf(properties: ReadonlyMap<string, string>): number | undefined {
+function levelOf(properties: PropertySet): number | undefined {
   const text = properties.get('DELAY');
   if (text === undefined) return 0;
   return INT.test(text) ? Number(text) : undefined;
@@ -67,7 +68,7 @@ function toLevel({ levelsMs }: DelayHookParts, draft: MessageDraft, asked: numbe
 function divert(draft: MessageDraft, topic: string, queueId: number): void {
   draft.properties.set('REAL_TOPIC', draft.topic);
   draft.properties.set('REAL_QID', String(draft.queueId));
-  sortAsJavaMap(draft.properties, draft.propertyBuckets ?? DECODED_PROPERTIES_BUCKETS);
+  sortProperties(draft.properties, draft.propertyBuckets ?? DECODED_PROPERTIES_BUCKETS);
   draft.topic = topic;
   draft.queueId = queueId;
 }

@@ -7,6 +7,7 @@
 import { BatchError, type BatchItem, decodeBatch } from '@perigee/core/message/batch';
 import { encodeHost } from '@perigee/core/message/host';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
+import { PropertyBytes, type PropertySet } from '@perigee/core/message/property-bytes';
 import { SYS_FLAG_MULTI_TAGS } from '@perigee/core/message/sys-flag';
 import { PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import type { TopicQueueMappingDetail } from '@perigee/core/protocol/bodies/topic-queue-mapping';
@@ -158,6 +159,7 @@ export class SendMessageHandler {
   readonly #numbers = new SendNumbers();
   readonly #properties = new SendProperties();
   readonly #itemProperties = new SendProperties();
+  readonly #propertyBytes = new PropertyBytes();
   readonly #ownProperties: Buffer;
   readonly #ownMap: readonly (readonly [string, string])[];
   readonly #innerBatchRefusals: InnerBatchRefusals;
@@ -347,16 +349,13 @@ export class SendMessageHandler {
     topic: SendTopic,
     { queueId, place }: { readonly queueId: number; readonly place: SendPlace | undefined },
   ): Refusal | undefined {
-    const map = parseProperties(this.#properties.text());
-    map.delete('POP_CK');
-    for (const [name, value] of this.#ownMap) map.set(name, value);
-    if ((map.get('UNIQ_KEY') ?? '').length === 0) map.set('UNIQ_KEY', this.#parts.uniqueKey());
+    const properties = this.#ownedProperties();
     const draft: SendDraft = {
       topic: topic.name,
       queueId,
       sysFlag: view.integer(SYS_FLAG, 0) | topic.sysFlag,
       producerGroup: view.text(PRODUCER_GROUP) ?? '',
-      properties: map,
+      properties,
       reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
       maxReconsumeTimes: view.has(MAX_RECONSUME_TIMES) ? view.integer(MAX_RECONSUME_TIMES, 0) : undefined,
       version: view.version,
@@ -371,7 +370,7 @@ export class SendMessageHandler {
       if (config === undefined) return this.#parts.refusals.topicNotExist(draft.topic);
       target = this.#topics.get(draft.topic) ?? this.#remember(draft.topic, config);
     }
-    this.#properties.set(encodeProperties(map));
+    this.#properties.take(properties);
     const input = this.#input;
     input.delayMs = draft.delayMs ?? -1;
     input.extras = draft.extras;
@@ -380,7 +379,6 @@ export class SendMessageHandler {
       queueId: draft.answeredQueueId ?? place?.queueId ?? queueId,
       // A message that went elsewhere (half, delayed) has no offset in the logical queue yet.
       item: target === topic ? place?.item : undefined,
-      transactionId: map.get('UNIQ_KEY'),
       recallHandle: draft.recallHandle,
     };
     const refused = this.#append(view, reply, target, draft);
@@ -388,6 +386,16 @@ export class SendMessageHandler {
     input.extras = undefined;
     if (refused === undefined) draft.stored?.();
     return refused;
+  }
+
+  /** The properties of the message at hand with what this broker adds. */
+  #ownedProperties(): PropertySet {
+    const { bytes, length } = this.#properties;
+    const properties = this.#propertyBytes.read(bytes, 0, length) ? this.#propertyBytes : parseProperties(this.#properties.text());
+    properties.delete('POP_CK');
+    for (const [name, value] of this.#ownMap) properties.set(name, value);
+    if ((properties.get('UNIQ_KEY') ?? '').length === 0) properties.set('UNIQ_KEY', this.#parts.uniqueKey());
+    return properties;
   }
 
   /** Several messages of one queue (broker.md 6.2). Each becomes a record of its own with what its client encoded. */
@@ -449,20 +457,16 @@ export class SendMessageHandler {
     if (messageCount > INNER_BATCH_MESSAGES_MAX) return refusals.tooMany(messageCount);
     const said = header.get('INNER_NUM');
     if (said !== undefined && said !== String(messageCount)) return refusals.wrongCount(said, messageCount);
-    header.delete('POP_CK');
-    for (const [name, value] of this.#ownMap) header.set(name, value);
-    if ((header.get('UNIQ_KEY') ?? '').length === 0) header.set('UNIQ_KEY', this.#parts.uniqueKey());
-    const uniqueKey = header.get('UNIQ_KEY');
+    const properties = this.#ownedProperties();
     const input = this.#input;
-    input.extras = placeInnerBatch(header, queue, messageCount);
-    this.#properties.set(encodeProperties(header));
+    input.extras = placeInnerBatch(properties, queue, messageCount);
+    this.#properties.take(properties);
     const reply: DivertedReply = {
       connection,
       queueId: batch.place?.queueId ?? queue.queueId,
       item: batch.place?.item,
-      transactionId: uniqueKey,
       recallHandle: undefined,
-      batchUniqueKey: uniqueKey,
+      isInnerBatch: true,
     };
     const refused = this.#append(view, reply, topic, {
       queueId: queue.queueId,

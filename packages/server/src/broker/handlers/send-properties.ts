@@ -3,6 +3,7 @@
  * notes, in the same buffer, where the few properties stand that the broker acts on.
  */
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
+import { type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
 import { type RequestView, unescapeJson } from '@perigee/core/protocol/header-scan';
 
 const NAME_END = 1;
@@ -42,8 +43,12 @@ const SPECIAL_LENGTHS = new Uint8Array(256);
 for (const length of SPECIAL.keys()) SPECIAL_LENGTHS[length] = 1;
 
 export class SendProperties {
+  /** Holds what was read. */
+  readonly #read = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  /** Holds what was taken. */
+  readonly #written = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** The properties as bytes, `[0, length)`, ending with U+0002 when not empty. Reused. */
-  readonly bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  bytes: Buffer = this.#read;
   length = 0;
   /** What the positions below refer to: `bytes`, or the buffer of a batch item. */
   #scanned: Buffer = this.bytes;
@@ -60,6 +65,7 @@ export class SendProperties {
   /** Reads the field in `slot`. Answers false when the text is longer than the scratch buffer or badly escaped. */
   read(view: RequestView, slot: number): boolean {
     this.length = 0;
+    this.bytes = this.#read;
     const start = view.starts[slot] as number;
     if (start >= 0) {
       const end = view.ends[slot] as number;
@@ -73,10 +79,12 @@ export class SendProperties {
     return true;
   }
 
-  /** Takes a text that was built elsewhere. */
-  set(text: string): void {
-    this.length = this.bytes.write(text, 0, 'utf8');
-    this.scan(this.bytes, 0, this.length);
+  /** Takes changed properties in the place of those that were read. */
+  take(properties: PropertySet): void {
+    const { bytes, length } = writeProperties(properties, this.#written);
+    this.bytes = bytes;
+    this.length = length;
+    this.scan(bytes, 0, length);
   }
 
   text(): string {

@@ -2,7 +2,8 @@
  * Light message queues (store.md 3.5): a message with `INNER_MULTI_DISPATCH` is stored once and gets a row in each queue
  * that the property names. This gives it its places there, just before it is stored.
  */
-import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
+import { sortProperties } from '@perigee/core/message/property-bytes';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { LIGHT_QUEUE_PREFIX, type LightRow, mayHaveLightQueues } from '../../store/record-extras.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
@@ -15,7 +16,7 @@ export const MULTI_QUEUE_OFFSET = 'INNER_MULTI_QUEUE_OFFSET';
 /** A light queue is a directory: what no file system of ours takes as its name. */
 const NAME_BYTES_MAX = 255;
 /** Light queues without a message that somebody waited at since the start; a client that invents names must not fill the memory. */
-const AWAITED_MAX = 100_000;
+export const AWAITED_MAX = 100_000;
 /** Without a quota; each takes some 1 KB of memory and a file. */
 const LIGHT_QUEUES_MAX = 1_000_000;
 
@@ -71,10 +72,21 @@ export class LightDispatch {
 
   /** The queue for a pull to wait at, made when it does not exist; undefined: the pull cannot wait there. */
   queueToWaitAt(topic: string, queueId: number): StoreQueue | undefined {
-    if (!isLightQueue(topic) || this.#parts.queueIfExists(topic, queueId) !== undefined) return this.#parts.queue(topic, queueId);
-    if (queueId !== 0 || nameProblem(topic) !== undefined || this.#awaited >= AWAITED_MAX) return undefined;
-    this.#awaited++;
+    const isThere = !isLightQueue(topic) || this.#parts.queueIfExists(topic, queueId) !== undefined;
+    if (!isThere && (queueId !== 0 || this.prepareToWait(topic) !== undefined)) return undefined;
     return this.#parts.queue(topic, queueId);
+  }
+
+  /** Makes a light queue that does not exist, for somebody to wait at; answers why it cannot be made. */
+  prepareToWait(topic: string): string | undefined {
+    if (this.#parts.queueIfExists(topic, 0) !== undefined) return undefined;
+    const problem = nameProblem(topic);
+    if (problem !== undefined) return problem;
+    if (this.#awaited >= AWAITED_MAX)
+      return `it has no message, and ${this.#awaited} light queues without one were waited at since the broker started, allowed are ${AWAITED_MAX}`;
+    this.#awaited++;
+    this.#parts.queue(topic, 0);
+    return undefined;
   }
 
   /** Sets a message's places in its light queues. The last hook: topic and queue are final, and the append follows at once. */
@@ -97,7 +109,7 @@ export class LightDispatch {
       rows.set(name, { queue, queueOffset: queue.nextQueueOffset });
     }
     draft.properties.set(MULTI_QUEUE_OFFSET, names.map((name) => rows.get(name)?.queueOffset ?? '').join(','));
-    sortAsJavaMap(draft.properties, DECODED_PROPERTIES_BUCKETS);
+    sortProperties(draft.properties, DECODED_PROPERTIES_BUCKETS);
     draft.extras = { messageCount: 1, lightRows: [...rows.values()] };
     return undefined;
   };

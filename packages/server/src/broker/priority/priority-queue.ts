@@ -2,6 +2,7 @@
  * Priority messages (since-5.4.md 5): the queue of a message is its priority, and pop reads the queues from the highest
  * down. The broker looks at the property alone, whatever the type of the topic.
  */
+import type { PropertySet } from '@perigee/core/message/property-bytes';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import type { SendDiversion } from '../handlers/send-message.ts';
 
@@ -18,7 +19,7 @@ export function priorityOf(text: string | undefined): number {
   return priority <= INT_MAX ? priority : -1;
 }
 
-function hasOtherType(properties: ReadonlyMap<string, string>): boolean {
+function hasOtherType(properties: PropertySet): boolean {
   return properties.get('TRAN_MSG') === 'true' || OTHER_TYPES.some((name) => properties.has(name));
 }
 

@@ -1,6 +1,7 @@
 /** From a transactional send to a half message and back (broker.md 16.1, store.md 16). */
 import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { parseProperties } from '@perigee/core/message/properties';
+import { sortProperties } from '@perigee/core/message/property-bytes';
 import type { MessageRecord } from '@perigee/core/message/record-check';
 import { TRANSACTION_NOT, withTransactionType } from '@perigee/core/message/sys-flag';
 import { refusal } from '@perigee/core/protocol/refusal';
@@ -41,7 +42,7 @@ export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: s
     if (uniqueKey !== undefined) properties.set('__transactionId__', uniqueKey);
     properties.set('REAL_TOPIC', draft.topic);
     properties.set('REAL_QID', String(draft.queueId));
-    sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
+    sortProperties(properties, DECODED_PROPERTIES_BUCKETS);
     draft.sysFlag = withTransactionType(draft.sysFlag, TRANSACTION_NOT);
     draft.topic = HALF_TOPIC;
     draft.queueId = HALF_QUEUE;
