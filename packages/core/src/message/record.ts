@@ -253,6 +253,12 @@ function afterHosts(buffer: Buffer, at: number): number {
   return at + AT_BORN_HOST + bornHostBytesAt(buffer, at) + 8 + storeHostBytesAt(buffer, at);
 }
 
+/** The 8 or 20 bytes of BORNHOST; a view. */
+export function recordBornHostBytes(buffer: Buffer, at: number): Buffer {
+  const start = at + AT_BORN_HOST;
+  return buffer.subarray(start, start + bornHostBytesAt(buffer, at));
+}
+
 /** Milliseconds since the epoch. */
 export function recordStoreTimestampAt(buffer: Buffer, at: number): number {
   return readInt64(buffer, at + AT_BORN_HOST + bornHostBytesAt(buffer, at));

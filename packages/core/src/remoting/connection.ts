@@ -21,7 +21,7 @@ import type { FieldTable, FieldTables, RequestView } from '../protocol/header-sc
 import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
 import { refusal } from '../protocol/refusal.ts';
 import { ResponseCode } from '../protocol/response-code.ts';
-import { FrameReader, type StreamProblem } from './frame-reader.ts';
+import { FrameReader, type HeldBytes, type StreamProblem } from './frame-reader.ts';
 import {
   type Answer,
   type IncomingRequest,
@@ -67,6 +67,10 @@ export interface ConnectionShared {
   readonly pool: BufferPool;
   /** Bytes handed to all the sockets that the kernel has not taken, and connections that were cut for not reading. */
   readonly backlog: { bytes: number; cuts: number };
+  /** What has arrived of unfinished requests, of all connections, and connections that were closed for it. */
+  readonly held: HeldBytes & { readonly bytesMax: number; cuts: number };
+  /** Called when `held` is beyond its limit. */
+  readonly overHeld: () => void;
   readonly view: RequestView;
   readonly tables: FieldTables;
   readonly hot: ReadonlyMap<number, HotHandler>;
@@ -136,7 +140,7 @@ export class RemotingConnection implements Peer, Flushable {
     this.address = `${socket.remote.host}:${socket.remote.port}`;
     this.output = new OutputBuffer(shared.pool);
     this.lastActiveMs = shared.clock.monotonicMs();
-    this.#reader = new FrameReader((bytes, start, size) => this.#dispatch(bytes, start, size));
+    this.#reader = new FrameReader((bytes, start, size) => this.#dispatch(bytes, start, size), shared.held);
   }
 
   get remote(): Endpoint {
@@ -159,6 +163,11 @@ export class RemotingConnection implements Peer, Flushable {
   /** Bytes of half-received frames held for this connection. */
   get heldBytes(): number {
     return this.#reader.heldBytes;
+  }
+
+  /** Bytes that have arrived of a request that is not complete. */
+  get arrivedBytes(): number {
+    return this.#reader.arrivedBytes;
   }
 
   /** For the idle scan: moves `lastActiveMs` on when there was traffic since the last call. */
@@ -199,6 +208,37 @@ export class RemotingConnection implements Peer, Flushable {
     if (problem !== undefined) this.#refuseStream(problem);
     if (this.#ending || this.closed) this.#reader.drop();
     else if (this.#reader.stopped) this.#block();
+    const { held } = this.#shared;
+    if (held.bytes > held.bytesMax) this.#shared.overHeld();
+  }
+
+  /** Gives up the request that is on its way: those of all connections together take too much memory. */
+  cutUnfinished(): void {
+    const { held, log } = this.#shared;
+    const { arrivedBytes } = this;
+    const { partial } = this.#reader;
+    held.cuts++;
+    const [bytes, bytesMax] = [held.bytes, held.bytesMax];
+    log.warn('closing the connection that holds most of what arrived of unfinished requests', {
+      peer: this.address,
+      bytes: arrivedBytes,
+      bytesOfAll: bytes,
+      bytesOfAllMax: bytesMax,
+    });
+    const opaque = partial === undefined ? undefined : answerableOpaque(partial.bytes, 4, partial.length);
+    if (opaque === undefined) this.close();
+    else
+      this.#refuseAndEnd(
+        opaque,
+        refusal({
+          slug: 'unfinished-requests',
+          code: ResponseCode.SYSTEM_BUSY,
+          legacy: 'too many large requests arrive at the same time',
+          measured: `${arrivedBytes} bytes of this request, ${bytes} of all that are not complete, allowed are ${bytesMax}`,
+          remedy: 'send again after a while, smaller or fewer at a time; the connection is closed',
+        }),
+      );
+    this.#reader.drop();
   }
 
   #onClosed(): void {

@@ -20,6 +20,11 @@ const ASSEMBLY_BYTES_MIN = 1024 * 1024;
 /** How much an assembly buffer grows at a time: the bytes of a 16 MB frame are then copied 1.3 times. */
 const ASSEMBLY_GROWTH = 4;
 
+/** Bytes that have arrived of frames that are not complete or not taken, of all the readers that share it. */
+export interface HeldBytes {
+  bytes: number;
+}
+
 /**
  * Cuts a byte stream into frames without copying those that arrive whole in one chunk. Only a frame that spans chunks is
  * assembled in a buffer of its own, whose size follows the bytes that arrived and not the length that was announced.
@@ -34,9 +39,14 @@ export class FrameReader {
   /** A chunk whose frames were not all taken because the sink stopped. */
   #rest: Buffer | undefined;
   #restStart = 0;
+  readonly #held: HeldBytes;
+  /** What `held` counts of this reader. */
+  #counted = 0;
 
-  constructor(sink: FrameSink) {
+  /** `held`: this reader's part of what it counts is kept up to date by every call. */
+  constructor(sink: FrameSink, held: HeldBytes = { bytes: 0 }) {
     this.#sink = sink;
+    this.#held = held;
   }
 
   /** True while frames wait because the sink stopped; feed nothing meanwhile. */
@@ -49,9 +59,24 @@ export class FrameReader {
     return (this.#partial?.length ?? 0) + (this.#rest === undefined ? 0 : this.#rest.length);
   }
 
+  /**
+   * Bytes that the peer has sent of them, at most {@link heldBytes}: memory of a growing assembly that nothing was written
+   * to is not resident.
+   */
+  get arrivedBytes(): number {
+    return this.#counted;
+  }
+
+  /** The frame that is not complete: what has arrived of it, in the first `length` of `bytes`. Valid until the next call. */
+  get partial(): { readonly bytes: Buffer; readonly length: number } | undefined {
+    return this.#partial === undefined ? undefined : { bytes: this.#partial, length: this.#partialLength };
+  }
+
   /** Takes a chunk, which may be kept. Answers what is wrong when the stream can't be read on, else undefined. */
   feed(chunk: Buffer): StreamProblem | undefined {
-    return this.#read(chunk, 0);
+    const problem = this.#read(chunk, 0);
+    this.#count();
+    return problem;
   }
 
   /** Goes on with the frames left by a stop. */
@@ -59,7 +84,9 @@ export class FrameReader {
     const rest = this.#rest;
     if (rest === undefined) return undefined;
     this.#rest = undefined;
-    return this.#read(rest, this.#restStart);
+    const problem = this.#read(rest, this.#restStart);
+    this.#count();
+    return problem;
   }
 
   /** Forgets what is held: the stream has ended. */
@@ -68,6 +95,13 @@ export class FrameReader {
     this.#partialLength = 0;
     this.#partialSize = 0;
     this.#rest = undefined;
+    this.#count();
+  }
+
+  #count(): void {
+    const now = this.#partialLength + (this.#rest === undefined ? 0 : this.#rest.length);
+    this.#held.bytes += now - this.#counted;
+    this.#counted = now;
   }
 
   #read(chunk: Buffer, from: number): StreamProblem | undefined {

@@ -38,6 +38,9 @@ export class RemotingClient {
       turn: options.turn ?? new Turn(platform.clock),
       pool: new BufferPool(),
       backlog: { bytes: 0, cuts: 0 },
+      // A client chose its peers, and a frame of each is bounded.
+      held: { bytes: 0, bytesMax: Number.MAX_SAFE_INTEGER, cuts: 0 },
+      overHeld: () => {},
       view: new RequestView(),
       tables: new Map(),
       hot: new Map(),

@@ -1,5 +1,6 @@
 /** A listening remoting endpoint: accepts connections and gives their requests to handlers. */
-import type { Cancel, Endpoint, Listener, Platform } from '../platform/ports.ts';
+import { Ticker } from '../kit/ticker.ts';
+import type { Endpoint, Listener, Platform } from '../platform/ports.ts';
 import { type FieldTables, RequestView } from '../protocol/header-scan.ts';
 import { type ConnectionShared, type HotHandler, RemotingConnection } from './connection.ts';
 import type { RawHandler } from './handler.ts';
@@ -8,6 +9,14 @@ import type { Turn } from './turn.ts';
 
 /** How often idle connections are looked for. */
 const IDLE_SCAN_PERIOD_MS = 10_000;
+/**
+ * All connections of a server together may hold so much of requests that have arrived in part: 64 of the greatest messages at
+ * once. Beyond it the one that holds the most is closed.
+ */
+export const UNFINISHED_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What happens to connections, in Apache's words. */
+export type ChannelActivity = 'CONNECT' | 'CLOSE' | 'IDLE';
 
 export interface RemotingServerOptions {
   readonly at: Endpoint;
@@ -17,6 +26,9 @@ export interface RemotingServerOptions {
   readonly hot?: ReadonlyMap<number, HotHandler>;
   readonly tables?: FieldTables;
   readonly turn: Turn;
+  /** Default {@link UNFINISHED_BYTES_MAX}. */
+  readonly unfinishedBytesMax?: number;
+  readonly onActivity?: (activity: ChannelActivity) => void;
 }
 
 /** How far the peers of a server are behind with reading their replies. */
@@ -28,6 +40,10 @@ export interface ServerFlow {
   readonly stopped: number;
   /** Connections that were closed for not reading, since the start. */
   readonly cuts: number;
+  /** Bytes that have arrived of requests that are not complete, of all connections. */
+  readonly unfinishedBytes: number;
+  /** Connections that were closed because that was too much, since the start. */
+  readonly unfinishedCuts: number;
   /** Whom the most bytes wait for; undefined when none wait for anybody. */
   readonly slowest: { readonly address: string; readonly pendingBytes: number } | undefined;
 }
@@ -38,24 +54,34 @@ export class RemotingServer {
   readonly #connections = new Set<RemotingConnection>();
   readonly #shared: ConnectionShared;
   #listener: Listener | undefined;
-  #cancelScan: Cancel | undefined;
+  /** Asleep while there are no connections. */
+  readonly #idleScan: Ticker;
   #lastId = 0;
 
   constructor(platform: Platform, options: RemotingServerOptions) {
     this.#platform = platform;
     this.#options = options;
+    this.#idleScan = new Ticker(platform.clock, { periodMs: IDLE_SCAN_PERIOD_MS }, () => {
+      this.#closeIdle();
+      return this.#connections.size > 0;
+    });
     this.#shared = {
       clock: platform.clock,
       log: platform.log,
       turn: options.turn,
       pool: new BufferPool(),
       backlog: { bytes: 0, cuts: 0 },
+      held: { bytes: 0, bytesMax: options.unfinishedBytesMax ?? UNFINISHED_BYTES_MAX, cuts: 0 },
+      overHeld: () => this.#cutUnfinished(),
       view: new RequestView(),
       tables: options.tables ?? new Map(),
       hot: options.hot ?? new Map(),
       handlers: options.handlers,
       nextId: () => ++this.#lastId,
-      closed: (connection) => this.#connections.delete(connection),
+      closed: (connection) => {
+        this.#connections.delete(connection);
+        options.onActivity?.('CLOSE');
+      },
     };
   }
 
@@ -64,9 +90,11 @@ export class RemotingServer {
     this.#listener = await this.#platform.network.listen(this.#options.at, (socket) => {
       const connection = new RemotingConnection(socket, this.#shared);
       this.#connections.add(connection);
+      this.#options.onActivity?.('CONNECT');
+      this.#idleScan.wake();
       return connection.events;
     });
-    this.#cancelScan = this.#platform.clock.every(IDLE_SCAN_PERIOD_MS, () => this.#closeIdle());
+    this.#idleScan.start();
   }
 
   /** Where it listens (the port that the system chose when 0 was asked). */
@@ -94,8 +122,21 @@ export class RemotingServer {
       pendingBytes,
       stopped,
       cuts: this.#shared.backlog.cuts,
+      unfinishedBytes: this.#shared.held.bytes,
+      unfinishedCuts: this.#shared.held.cuts,
       slowest: slowest === undefined ? undefined : { address: slowest.address, pendingBytes: slowest.pendingBytes },
     };
+  }
+
+  /** Each round frees what the greatest holder had, so that a few honest senders of much suffer before many of little. */
+  #cutUnfinished(): void {
+    const { held } = this.#shared;
+    while (held.bytes > held.bytesMax) {
+      let most: RemotingConnection | undefined;
+      for (const connection of this.#connections) if (connection.arrivedBytes > (most?.arrivedBytes ?? 0)) most = connection;
+      if (most === undefined) return;
+      most.cutUnfinished();
+    }
   }
 
   #closeIdle(): void {
@@ -107,13 +148,14 @@ export class RemotingServer {
         peer: connection.address,
         idleMs: Math.round(nowMs - connection.lastActiveMs),
       });
+      this.#options.onActivity?.('IDLE');
       connection.close();
     }
   }
 
   /** Stops accepting, sends what is queued, closes all connections. */
   async stop(): Promise<void> {
-    this.#cancelScan?.();
+    this.#idleScan.stop();
     const closing = this.#listener?.close();
     for (const connection of this.#connections) connection.end();
     for (const connection of [...this.#connections]) connection.close();

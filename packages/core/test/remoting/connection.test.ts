@@ -417,6 +417,8 @@ function onSocket(handlers: Readonly<Record<number, RawHandler>>): {
     turn: new Turn(platform.clock),
     pool: new BufferPool(),
     backlog: { bytes: 0, cuts: 0 },
+    held: { bytes: 0, bytesMax: 64 * MIB, cuts: 0 },
+    overHeld: () => {},
     view: new RequestView(),
     tables: new Map(),
     hot: new Map(),

@@ -94,3 +94,79 @@ test('a port in use rejects the start with EADDRINUSE', async () => {
   await assert.rejects(first.world.run(second.start()), { code: 'EADDRINUSE' });
   assert.throws(() => second.endpoint, /not started/);
 });
+
+const MIB = 1024 * 1024;
+
+/** The first `length` bytes of a request of 15 MiB. */
+function beginOfLarge(opaque: number, length: number): Buffer {
+  return request(34, opaque, { body: Buffer.alloc(15 * MIB) }).subarray(0, length);
+}
+
+test('a thousand peers that begin large requests hold bounded memory together; who holds most is told and closed, others are served', async () => {
+  const unfinishedBytesMax = 8 * MIB;
+  const { world, server, platform, connect } = await startServer({ 34: () => ({ code: 0 }) }, { unfinishedBytesMax });
+  const canary = await connect();
+  const small = await connect();
+  const request7 = request(34, 7, { body: Buffer.alloc(2000) });
+  small.send(request7.subarray(0, 1000));
+  const begin = beginOfLarge(1, MIB / 4);
+  const peers = [];
+  for (let i = 0; i < 1_000; i++) {
+    const peer = await connect();
+    peers.push(peer);
+    peer.send(begin);
+    await world.settle();
+    assert.ok(server.flow().unfinishedBytes <= unfinishedBytesMax, `${server.flow().unfinishedBytes}`);
+    if (i % 100 === 0) canary.send(request(34, i));
+  }
+  await world.settle();
+  const flow = server.flow();
+  const closed = peers.filter((peer) => peer.closed || peer.frames.length > 0);
+  assert.equal(flow.unfinishedCuts, closed.length);
+  // 31 of them fit beside the small one.
+  assert.equal(closed.length, 1_000 - 31);
+  assert.equal(canary.answers.size, 10);
+  assert.equal(small.closed, false);
+  const { header } = closed[0]!.frames[0]!;
+  assert.deepEqual([header.code, header.opaque], [2, 1]);
+  assert.match(
+    header.remark ?? '',
+    /^too many large requests arrive at the same time \[unfinished-requests\] 262144 bytes of this request, \d+ of all that are not complete, allowed are 8388608; send again after a while/,
+  );
+  assert.equal(
+    platform.log.find('closing the connection that holds most of what arrived of unfinished requests', 'warn').length,
+    closed.length,
+  );
+  // What was begun before can still be ended.
+  small.send(request7.subarray(1000));
+  await world.settle();
+  assert.equal(small.answers.get(7)?.header.code, 0);
+  assert.equal(server.flow().unfinishedBytes, flow.unfinishedBytes - 1000);
+});
+
+test('the bytes of unfinished requests are forgotten with their connection, and when the request is complete', async () => {
+  const { world, server, connect } = await startServer({ 34: () => ({ code: 0 }) });
+  const [gone, slow] = [await connect(), await connect()];
+  gone.send(beginOfLarge(1, 5000));
+  const frame = request(34, 2, { body: Buffer.alloc(3000) });
+  for (let at = 0; at < frame.length; at += 500) {
+    slow.send(frame.subarray(at, at + 500));
+    await world.settle();
+    const left = at + 500 >= frame.length ? 0 : at + 500;
+    assert.equal(server.flow().unfinishedBytes, 5000 + left);
+  }
+  gone.connection.destroy();
+  await world.settle();
+  assert.equal(server.flow().unfinishedBytes, 0);
+  assert.equal(server.flow().unfinishedCuts, 0);
+});
+
+test('connections that come, go and are idle are told apart', async () => {
+  const seen: string[] = [];
+  const { world, connect } = await startServer({}, { onActivity: (activity) => seen.push(activity) });
+  const peer = await connect();
+  await connect();
+  peer.connection.end();
+  await world.advance(IDLE_MAX_MS + 2 * SCAN_MS);
+  assert.deepEqual(seen, ['CONNECT', 'CONNECT', 'CLOSE', 'IDLE', 'CLOSE']);
+});

@@ -23,14 +23,14 @@ const TRANSACTION_NOT_TYPE = 0;
 
 type End = RequestOf<typeof transactionCommands.endTransaction>;
 
-function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Refusal {
+function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy: string }): Refusal {
   return refusal({ slug, code, legacy, ...more });
 }
 
 /** Handlers of transactions. */
 export function transactionHandlers(parts: TransactionHandlerParts): HandlerTable<typeof transactionCommands> {
   return {
-    endTransaction: async (header) => {
+    endTransaction: (header, { peer, opaque, oneway }) => {
       // "Unknown" is not answered: the check will ask again.
       const { commitOrRollback: end } = header;
       if (end === TRANSACTION_NOT_TYPE) return undefined;
@@ -45,8 +45,10 @@ export function transactionHandlers(parts: TransactionHandlerParts): HandlerTabl
         parts.transactions.rollback(half);
         return done();
       }
-      const result = await parts.transactions.commit(half);
-      return result.state === 'stored' ? done() : notCommitted(result);
+      parts.transactions.commit(half, (result) => {
+        if (!oneway) peer.answer(opaque, result.state === 'stored' ? done() : notCommitted(result));
+      });
+      return undefined;
     },
 
     resumeCheckHalfMessage: async ({ msgId }) => {
@@ -57,12 +59,17 @@ export function transactionHandlers(parts: TransactionHandlerParts): HandlerTabl
       if (half === undefined)
         return refuse('half-message-not-found', ResponseCode.SYSTEM_ERROR, failed, {
           cause: 'the message id does not name a half message of this broker',
+          remedy: 'send the message id that the half message came with, to the broker that it names',
         });
       if (half.record.topic === HALF_TOPIC && parts.transactions.hasEnded(half))
-        return refuse('transaction-ended', ResponseCode.SYSTEM_ERROR, failed, { cause: 'the transaction has ended' });
+        return refuse('transaction-ended', ResponseCode.SYSTEM_ERROR, failed, {
+          cause: 'the transaction has ended',
+          remedy: 'nothing; there is nothing left to resume',
+        });
       if (await parts.transactions.resume(half)) return done();
       return refuse('half-message-not-stored', ResponseCode.SYSTEM_ERROR, failed, {
         cause: 'the store did not take it, or it ended meanwhile',
+        remedy: 'ask again; the log of the broker says what the store refused',
       });
     },
   };
@@ -74,11 +81,13 @@ function findHalf(parts: TransactionHandlerParts, header: End): HalfMessage | An
   if (record === undefined)
     return refuse('half-message-not-found', ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed', {
       cause: `no record starts at physical offset ${header.commitLogOffset}`,
+      remedy: 'end the transaction with the result of its send, before its file expires',
     });
-  const half = readHalfMessage(record);
+  const half = parts.transactions.readHalf(record);
   if (half === undefined)
     return refuse('not-a-half-message', ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed', {
       cause: `the message at physical offset ${header.commitLogOffset} is not a half message`,
+      remedy: 'end the transaction with the result of its send',
     });
   const immunity = half.properties.get('CHECK_IMMUNITY_TIME_IN_SECONDS');
   if (header.fromTransactionCheck !== true && immunity !== undefined) {
@@ -94,10 +103,12 @@ function findHalf(parts: TransactionHandlerParts, header: End): HalfMessage | An
   if (half.producerGroup !== header.producerGroup)
     return refuse('producer-group-wrong', ResponseCode.SYSTEM_ERROR, 'The producer group wrong', {
       measured: `the half message belongs to ${half.producerGroup ?? 'no group'}, the request to ${header.producerGroup}`,
+      remedy: 'end it with the producer group that began it',
     });
   if (record.queueOffset !== header.tranStateTableOffset)
     return refuse('transaction-offset-wrong', ResponseCode.SYSTEM_ERROR, 'The transaction state table offset wrong', {
       measured: `half queue offset ${record.queueOffset}, the request says ${header.tranStateTableOffset}`,
+      remedy: 'end the transaction with the result of its send',
     });
   return half;
 }

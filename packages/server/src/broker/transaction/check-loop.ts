@@ -5,14 +5,16 @@
  * not lose its transactions after `transactionCheckMax` rounds (apache/rocketmq#8311). A half message without a producer
  * therefore stays where it is, and is put again only when its CommitLog file may go or the queue has run far ahead of it.
  */
-import { encodeHost } from '@perigee/core/message/host';
+
+import { Ticker } from '@perigee/core/kit/ticker';
 import { encodeOffsetMsgId } from '@perigee/core/message/message-id';
 import { encodeProperties } from '@perigee/core/message/properties';
 import { encodeRecord, recordSize, recordSource } from '@perigee/core/message/record';
-import type { Cancel, Platform } from '@perigee/core/platform/ports';
+import type { Platform } from '@perigee/core/platform/ports';
 import { writeHeader } from '@perigee/core/protocol/command';
 import { checkTransactionState } from '@perigee/core/protocol/commands/transaction';
 import type { Peer } from '@perigee/core/remoting/handler';
+import type { QueueArrival, StoreQueue } from '../../store/store-queue.ts';
 import type { StoreView } from '../../store/store-view.ts';
 import type { MessagePut, Stored } from '../message-put.ts';
 import { GIVEN_UP_TOPIC, HALF_TOPIC } from '../names.ts';
@@ -42,6 +44,8 @@ export interface CheckLoopParts {
   readonly settings: CheckLoopSettings;
   readonly transactions: Transactions;
   readonly store: StoreView;
+  /** A queue of the store, once that is open. */
+  readonly queue: (topic: string, queueId: number) => StoreQueue;
   readonly put: MessagePut;
   readonly storeHost: Buffer;
   /** A live connection of a producer of the group. */
@@ -60,29 +64,46 @@ interface Waiting {
   readonly givenUpAtMs: number;
 }
 
-export class CheckLoop {
+export class CheckLoop implements QueueArrival {
   readonly #parts: CheckLoopParts;
   readonly #waiting = new Map<number, Waiting>();
-  #cancel: Cancel | undefined;
+  readonly #ticker: Ticker;
   #running = false;
   #stopped = false;
 
   constructor(parts: CheckLoopParts) {
     this.#parts = parts;
+    this.#ticker = new Ticker(parts.platform.clock, { periodMs: parts.settings.transactionCheckInterval }, () => {
+      if (!this.#isNeeded) return false;
+      void this.round();
+      return true;
+    });
   }
 
   start(): void {
-    const { platform, settings } = this.#parts;
-    this.#cancel = platform.clock.after(settings.transactionCheckInterval, () => {
-      if (this.#stopped) return;
-      void this.round();
-      this.start();
-    });
+    this.#halfQueue.addArrival(this);
+    this.#ticker.start();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancel?.();
+    this.#halfQueue.removeArrival(this);
+    this.#ticker.stop();
+  }
+
+  get #halfQueue(): StoreQueue {
+    return this.#parts.queue(HALF_TOPIC, HALF_QUEUE);
+  }
+
+  /** A half message came. */
+  arrived(): void {
+    this.#ticker.wake();
+  }
+
+  /** A half message is not passed yet, or its end is not written. */
+  get #isNeeded(): boolean {
+    const { table } = this.#parts.transactions;
+    return this.#running || table.hasUnwritten || table.halfOffset < this.#halfQueue.rows.maxQueueOffset;
   }
 
   /** Looks at every half message that nobody ended; one round at a time. */
@@ -195,7 +216,7 @@ export class CheckLoop {
     const isThere = transactions.isFromBefore(half) && transactions.isStored(GIVEN_UP_TOPIC, half);
     if (!isThere) {
       this.#parts.createTopic(GIVEN_UP_TOPIC);
-      const message = repeatedHalfMessage(half, encodeHost(half.record.bornHost), {});
+      const message = repeatedHalfMessage(half, {});
       const result = await put.put({ ...message, topic: GIVEN_UP_TOPIC, queueId: 0 });
       if (result.state !== 'stored') return;
       platform.log.warn('a transaction was never ended and is given up', {

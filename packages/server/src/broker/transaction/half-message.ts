@@ -1,14 +1,15 @@
 /** From a transactional send to a half message and back (broker.md 16.1, store.md 16). */
 import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { parseProperties } from '@perigee/core/message/properties';
-import { sortProperties } from '@perigee/core/message/property-bytes';
-import type { MessageRecord } from '@perigee/core/message/record-check';
+import { PropertyBytes, type PropertySet, sortProperties } from '@perigee/core/message/property-bytes';
+import { recordPropertiesEnd, recordPropertiesStart } from '@perigee/core/message/record';
 import { TRANSACTION_NOT, withTransactionType } from '@perigee/core/message/sys-flag';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { SendDiversion } from '../handlers/send-message.ts';
 import type { NewMessage } from '../message-put.ts';
 import { GIVEN_UP_TOPIC, HALF_TOPIC, OP_HALF_TOPIC } from '../names.ts';
+import type { StoredRecord } from '../stored-record.ts';
 
 /** Half messages of every topic stand in one queue. */
 export const HALF_QUEUE = 0;
@@ -52,18 +53,27 @@ export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: s
 
 /** A half message that stands in the log. */
 export interface HalfMessage {
-  readonly record: MessageRecord;
-  readonly properties: Map<string, string>;
+  readonly record: StoredRecord;
+  readonly properties: PropertySet;
   readonly realTopic: string;
   readonly realQueueId: number;
   readonly uniqueKey: string;
   readonly producerGroup: string | undefined;
 }
 
-/** What a record of the half queue, or one that was given up, says; undefined when it is no half message. */
-export function readHalfMessage(record: MessageRecord, topics: readonly string[] = [HALF_TOPIC]): HalfMessage | undefined {
+/**
+ * What a record of the half queue, or one that was given up, says; undefined when it is no half message. With `reused` the
+ * properties are in it, and good until its next use.
+ */
+export function readHalfMessage(
+  record: StoredRecord,
+  topics: readonly string[] = [HALF_TOPIC],
+  reused?: PropertyBytes,
+): HalfMessage | undefined {
   if (!topics.includes(record.topic)) return undefined;
-  const properties = parseProperties(record.properties);
+  const { bytes } = record;
+  const isRead = reused?.read(bytes, recordPropertiesStart(bytes, 0), recordPropertiesEnd(bytes, 0)) === true;
+  const properties = reused !== undefined && isRead ? reused : parseProperties(record.properties);
   const realTopic = properties.get('REAL_TOPIC');
   const realQueueId = Number(properties.get('REAL_QID') ?? Number.NaN);
   if (realTopic === undefined || !Number.isInteger(realQueueId)) return undefined;
@@ -80,9 +90,12 @@ export function readHalfMessage(record: MessageRecord, topics: readonly string[]
 /** Where {@link readHalfMessage} finds messages that can be resumed. */
 export const RESUMABLE_TOPICS: readonly string[] = [HALF_TOPIC, GIVEN_UP_TOPIC];
 
-/** The message that a commit makes of a half message: REAL_TOPIC and REAL_QID are not stored (since-5.4.md 3.5). */
-export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: number): NewMessage {
-  const properties = new Map(half.properties);
+/**
+ * The message that a commit makes of a half message: REAL_TOPIC and REAL_QID are not stored (since-5.4.md 3.5). Properties that
+ * are reused are changed in place.
+ */
+export function committedMessage(half: HalfMessage, sysFlag: number): NewMessage {
+  const properties = half.properties instanceof PropertyBytes ? half.properties : new Map(half.properties);
   properties.delete('REAL_TOPIC');
   properties.delete('REAL_QID');
   const { record } = half;
@@ -94,7 +107,7 @@ export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: n
     body: record.body,
     flag: record.flag,
     bornTimestampMs: record.bornTimestampMs,
-    bornHost,
+    bornHost: record.bornHostBytes,
     reconsumeTimes: record.reconsumeTimes,
     preparedTransactionOffset: record.physicalOffset,
     waits: false,
@@ -102,7 +115,7 @@ export function committedMessage(half: HalfMessage, bornHost: Buffer, sysFlag: n
 }
 
 /** A half message put again at the end of the half queue, with changed properties. */
-export function repeatedHalfMessage(half: HalfMessage, bornHost: Buffer, changes: Readonly<Record<string, string>>): NewMessage {
+export function repeatedHalfMessage(half: HalfMessage, changes: Readonly<Record<string, string>>): NewMessage {
   const { record } = half;
   const properties = new Map([...half.properties, ...Object.entries(changes)]);
   sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
@@ -114,7 +127,7 @@ export function repeatedHalfMessage(half: HalfMessage, bornHost: Buffer, changes
     body: record.body,
     flag: record.flag,
     bornTimestampMs: record.bornTimestampMs,
-    bornHost,
+    bornHost: record.bornHostBytes,
     reconsumeTimes: record.reconsumeTimes,
     preparedTransactionOffset: record.preparedTransactionOffset,
     waits: false,

@@ -1,6 +1,7 @@
 /** How many half messages of each topic wait for their end: `config/transactionMetrics` (store.md 13), compact JSON. */
 import { stringifyJavaJson } from '@perigee/core/kit/java-json';
-import type { Cancel, Platform } from '@perigee/core/platform/ports';
+import { Ticker } from '@perigee/core/kit/ticker';
+import type { Platform } from '@perigee/core/platform/ports';
 import { DATA_VERSION_ZERO, type DataVersion, dataVersionValue, readDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
 import { type ConfigText, nextVersion, TableFile } from '../table-file.ts';
@@ -14,16 +15,18 @@ export class TransactionMetrics {
   readonly #platform: Pick<Platform, 'clock' | 'log'>;
   readonly #config: ConfigText;
   readonly #file: TableFile;
-  readonly #periodMs: number;
   readonly #counts = new Map<string, Count>();
   #version: DataVersion = DATA_VERSION_ZERO;
   #dirty = false;
-  #cancel: Cancel | undefined;
+  readonly #ticker: Ticker;
 
   constructor(platform: Pick<Platform, 'clock' | 'log'>, file: ConfigText, periodMs: number) {
     this.#platform = platform;
     this.#config = file;
-    this.#periodMs = periodMs;
+    this.#ticker = new Ticker(platform.clock, { periodMs }, () => {
+      void this.#persist();
+      return this.#dirty;
+    });
     this.#file = new TableFile(platform, file, 'transactionMetrics', () => this.#render());
   }
 
@@ -35,7 +38,7 @@ export class TransactionMetrics {
       for (const [topic, count] of root.field('transactionCount').members())
         this.#counts.set(topic, { count: count.field('count').longOr(0), timeStamp: count.field('timeStamp').longOr(0) });
     });
-    this.#cancel = this.#platform.clock.every(this.#periodMs, () => void this.#persist());
+    this.#ticker.start();
   }
 
   add(topic: string, change: number): void {
@@ -44,10 +47,11 @@ export class TransactionMetrics {
     known.timeStamp = this.#platform.clock.wallMs();
     this.#counts.set(topic, known);
     this.#dirty = true;
+    this.#ticker.wake();
   }
 
   async stop(): Promise<void> {
-    this.#cancel?.();
+    this.#ticker.stop();
     await this.#persist();
   }
 

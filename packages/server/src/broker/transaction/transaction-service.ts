@@ -2,6 +2,7 @@
 import { PERM_READ, PERM_WRITE } from '@perigee/core/protocol/bodies/topic-config';
 import { transactionCommands } from '@perigee/core/protocol/commands/transaction';
 import { bindHandlers } from '@perigee/core/remoting/handler';
+import type { StoreQueue } from '../../store/store-queue.ts';
 import type { BrokerParts } from '../broker-parts.ts';
 import type { BrokerService } from '../broker-service.ts';
 import type { SendDiversion } from '../handlers/send-message.ts';
@@ -15,6 +16,8 @@ import { type TransactionSettings, Transactions } from './transactions.ts';
 
 export interface TransactionServiceParts {
   readonly broker: BrokerParts;
+  /** A queue of the store, once that is open. */
+  readonly queue: (topic: string, queueId: number) => StoreQueue;
   readonly put: MessagePut;
   readonly storeHost: Buffer;
   readonly settings: TransactionSettings & CheckLoopSettings & HalfSettings & { readonly transactionMetricFlushInterval: number };
@@ -54,6 +57,7 @@ export class TransactionService implements BrokerService {
       settings,
       transactions: this.transactions,
       store,
+      queue: parts.queue,
       put,
       storeHost,
       producer: (group) => broker.producers.availableChannel(group),

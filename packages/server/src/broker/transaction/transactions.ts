@@ -9,16 +9,15 @@
  *   meanwhile) or twice commits once. After a crash between the committed message and its op message, and for ends that
  *   are older than what is remembered, the index tells whether the message was committed.
  */
-import { encodeHost } from '@perigee/core/message/host';
 import { parseProperties } from '@perigee/core/message/properties';
-import type { MessageRecord } from '@perigee/core/message/record-check';
+import { PropertyBytes } from '@perigee/core/message/property-bytes';
 import { TRANSACTION_COMMIT, transactionTypeOf, withTransactionType } from '@perigee/core/message/sys-flag';
 import type { Platform } from '@perigee/core/platform/ports';
 import type { StoreView } from '../../store/store-view.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
 import type { MessagePut, NotStored, Stored } from '../message-put.ts';
 import { HALF_TOPIC, OP_HALF_TOPIC } from '../names.ts';
-import { decodeStored, queuedRecord, storedRecord } from '../stored-record.ts';
+import { decodeStored, queuedRecord, type StoredRecord, storedRecord } from '../stored-record.ts';
 import { committedMessage, HALF_QUEUE, type HalfMessage, opMessage, readHalfMessage, repeatedHalfMessage } from './half-message.ts';
 import { type HalfState, parseOpBody, TransactionTable } from './transaction-table.ts';
 
@@ -50,6 +49,7 @@ export interface TransactionParts {
 export class Transactions {
   readonly table = new TransactionTable();
   readonly #parts: TransactionParts;
+  readonly #properties = new PropertyBytes();
   /** Records below were there when the broker started; what became of them may be in the log without being known here. */
   #startedAt = 0;
 
@@ -106,8 +106,13 @@ export class Transactions {
     return record === undefined ? undefined : readHalfMessage(record);
   }
 
+  /** What a record says as half message; its properties are good until the next call. */
+  readHalf(record: StoredRecord): HalfMessage | undefined {
+    return readHalfMessage(record, undefined, this.#properties);
+  }
+
   /** The record at a physical offset. */
-  recordAt(physicalOffset: number): MessageRecord | undefined {
+  recordAt(physicalOffset: number): StoredRecord | undefined {
     return storedRecord(this.#parts.store, physicalOffset);
   }
 
@@ -146,23 +151,23 @@ export class Transactions {
     return half.record.physicalOffset < this.#startedAt;
   }
 
-  /** Puts the message into its topic. It must not have ended. */
-  async commit(half: HalfMessage): Promise<Stored | NotStored> {
+  /** Puts the message into its topic; `settled` hears when the store has it or refused it. It must not have ended. */
+  commit(half: HalfMessage, settled: (result: Stored | NotStored) => void): void {
     const sysFlag = withTransactionType(half.record.sysFlag, TRANSACTION_COMMIT);
     const state = this.table.stateOf(half.record.queueOffset);
     // Ended before the put, so that a second commit that comes meanwhile finds it ended.
     const lineage = this.#end(half);
-    const result = await this.#parts.put.put(committedMessage(half, encodeHost(half.record.bornHost), sysFlag));
-    if (result.state !== 'stored') {
-      this.table.revoke(lineage);
-      this.#parts.platform.log.error('a committed transaction could not be stored; it stays open', {
-        topic: half.realTopic,
-        uniqueKey: half.uniqueKey,
-      });
-      return result;
-    }
-    this.#noteEnded(half, state);
-    return result;
+    this.#parts.put.putWith(committedMessage(half, sysFlag), (result) => {
+      if (result.state === 'stored') this.#noteEnded(half, state);
+      else {
+        this.table.revoke(lineage);
+        this.#parts.platform.log.error('a committed transaction could not be stored; it stays open', {
+          topic: half.realTopic,
+          uniqueKey: half.uniqueKey,
+        });
+      }
+      settled(result);
+    });
   }
 
   /** Drops the message. It must not have ended. */
@@ -188,7 +193,7 @@ export class Transactions {
    */
   async repeat(half: HalfMessage, changes: Readonly<Record<string, string>>): Promise<Stored | undefined> {
     const { queueOffset } = half.record;
-    const stored = await this.#parts.put.put(repeatedHalfMessage(half, encodeHost(half.record.bornHost), changes));
+    const stored = await this.#parts.put.put(repeatedHalfMessage(half, changes));
     if (stored.state !== 'stored') return undefined;
     const ended = this.table.stateOf(queueOffset) === 'ended';
     this.table.repeat(queueOffset, stored.queueOffset);
@@ -202,7 +207,7 @@ export class Transactions {
   async resume(half: HalfMessage): Promise<boolean> {
     const changes = { TRANSACTION_CHECK_TIMES: '0' };
     if (half.record.topic === HALF_TOPIC) return (await this.repeat(half, changes)) !== undefined;
-    const message = repeatedHalfMessage(half, encodeHost(half.record.bornHost), changes);
+    const message = repeatedHalfMessage(half, changes);
     return (await this.#parts.put.put(message)).state === 'stored';
   }
 
