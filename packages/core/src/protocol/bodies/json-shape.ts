@@ -125,11 +125,20 @@ export class JsonShape {
 
   /** The elements of an array; none when absent. */
   *items(): Generator<JsonShape> {
+    for (let index = 0; index < this.length; index++) yield this.item(index);
+  }
+
+  /** How many elements an array has; none when absent. */
+  get length(): number {
     const value = this.#value;
-    if (value === undefined) return;
-    if (!Array.isArray(value)) this.#wanted('an array');
-    const elements = value as unknown[];
-    for (let index = 0; index < elements.length; index++) yield this.#child(elements[index], index);
+    if (value === undefined) return 0;
+    if (!Array.isArray(value)) return this.#wanted('an array');
+    return value.length;
+  }
+
+  /** An element of an array. */
+  item(index: number): JsonShape {
+    return this.#child((this.#value as readonly unknown[])[index], index);
   }
 
   /** The elements of an array of text. */
