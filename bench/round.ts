@@ -142,9 +142,9 @@ class Round {
     this.#note(measurement(row.id, this.#at, await runLoad(sendSpec(peer, load))));
   }
 
-  /** Stores what the row needs and runs it. A row that ends by its count is warmed up on a topic of its own. */
+  /** Stores what the row needs and runs it. */
   async #dialog(peer: Peer, row: DialogRow): Promise<void> {
-    const { dialog, connections, window, queues, stored, messagesMax } = row;
+    const { dialog, connections, window, queues, stored } = row;
     const topic = `Bench-${row.id}`;
     const base = {
       port: peer.port,
@@ -159,9 +159,7 @@ class Round {
     if (dialog === 'sql') await runLoad({ ...spec, dialog: 'sql-data', window: 32, messagesMax: stored });
     else if (stored > 0)
       await runLoad(sendSpec(peer, { topic, bodyBytes: DIALOG_BODY_BYTES, connections, window: 64, queues, messagesMax: stored }));
-    if (messagesMax > 0) await runLoad({ ...spec, topic: `${topic}-warm`, measureMs: warmUpMs });
-    const measured = messagesMax > 0 ? { ...spec, messagesMax } : { ...spec, warmUpMs, measureMs: this.#context.measureMs };
-    this.#note(measurement(row.id, this.#at, await runLoad(measured)));
+    this.#note(measurement(row.id, this.#at, await runLoad({ ...spec, warmUpMs, measureMs: this.#context.measureMs })));
   }
 
   /** Writes the data set, restarts the server when it is to read files, and pulls. Answers the server that runs now. */

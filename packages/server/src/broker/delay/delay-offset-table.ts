@@ -19,12 +19,18 @@ export class DelayOffsetTable {
   #version: DataVersion;
   #moves = 0;
   #dirty = false;
+  #changeListener: () => void = () => {};
 
   constructor(platform: { readonly clock: Clock }, settings: DelayOffsetSettings, file: ConfigText) {
     this.#clock = platform.clock;
     this.#settings = settings;
     this.#file = file;
     this.#version = { counter: 0, stateVersion: 0, timestamp: platform.clock.wallMs() };
+  }
+
+  /** `listener` hears when there is something to write. */
+  onChange(listener: () => void): void {
+    this.#changeListener = listener;
   }
 
   /** Reads the file. Throws for one that is there and cannot be read. */
@@ -47,6 +53,7 @@ export class DelayOffsetTable {
     if (this.#offsets.get(level) === queueOffset) return;
     this.#offsets.set(level, queueOffset);
     this.#dirty = true;
+    this.#changeListener();
     if (++this.#moves % this.#settings.delayOffsetUpdateVersionStep === 0) this.#version = nextVersion(this.#version, this.#clock.wallMs());
   }
 

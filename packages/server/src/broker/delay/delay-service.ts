@@ -1,5 +1,6 @@
 /** Delayed messages as a part of the broker: the hook of every put, the delay levels, the timer, their requests. */
 
+import { Ticker } from '@perigee/core/kit/ticker';
 import type { Disk, Platform } from '@perigee/core/platform/ports';
 import { delayCommands } from '@perigee/core/protocol/commands/delay';
 import { bindHandlers } from '@perigee/core/remoting/handler';
@@ -53,7 +54,7 @@ export class DelayService implements BrokerService {
   #timerLoop: TimerLoop | undefined;
   #broker: { readonly parts: BrokerParts; readonly put: MessagePut } | undefined;
   #persisting: Promise<void> | undefined;
-  #cancelPersist: (() => void) | undefined;
+  readonly #persistTicker: Ticker;
 
   constructor(platform: Pick<Platform, 'clock' | 'log' | 'random' | 'disk'>, parts: DelayParts) {
     this.#platform = platform;
@@ -72,6 +73,12 @@ export class DelayService implements BrokerService {
       random: (bound) => platform.random.below(bound),
       timer: () => (settings.timerWheelEnable ? this.#timer : undefined),
     });
+    this.#persistTicker = new Ticker(platform.clock, { periodMs: settings.flushDelayOffsetInterval }, () => {
+      if (!this.#offsets.isDirty) return false;
+      void this.#persist();
+      return true;
+    });
+    this.#offsets.onChange(() => this.#persistTicker.wake());
     this.#levels = new LevelLoop(platform, {
       queue: (topic, queueId) => store.queue(topic, queueId),
       queuesOf: (topic) => store.queues.queueIds(topic),
@@ -155,13 +162,11 @@ export class DelayService implements BrokerService {
       this.#timerLoop.start();
     }
     this.#levels.start();
-    this.#cancelPersist = clock.every(settings.flushDelayOffsetInterval, () => {
-      if (this.#offsets.isDirty) void this.#persist();
-    });
+    this.#persistTicker.start();
   }
 
   async stop(): Promise<void> {
-    this.#cancelPersist?.();
+    this.#persistTicker.stop();
     await this.#levels.stop();
     await this.#timerLoop?.stop();
     await this.#persisting;

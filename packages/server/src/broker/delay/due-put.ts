@@ -4,8 +4,9 @@
  */
 
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
-import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
-import { encodeProperties, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
+import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
+import { PROPERTIES_BYTES_MAX, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
+import { PropertyBytes, type PropertySet, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import {
   recordBodyEnd,
   recordBodyStart,
@@ -113,6 +114,8 @@ export class DuePut implements AppendSink {
   readonly #parts: DuePutParts;
   readonly #input = new AppendInput();
   readonly #scanner = new PropertyScanner(NAMES);
+  readonly #propertyBytes = new PropertyBytes();
+  readonly #written = Buffer.allocUnsafe(PROPERTIES_BYTES_MAX);
   readonly #timerTopic = Buffer.from(TIMER_TOPIC, 'latin1');
   readonly #bornHostV4 = Buffer.alloc(BORN_HOST_V4_BYTES);
   readonly #bornHostV6 = Buffer.alloc(BORN_HOST_V6_BYTES);
@@ -234,30 +237,32 @@ export class DuePut implements AppendSink {
     properties.set('TIMER_ENQUEUE_MS', due.enqueueMs);
     properties.set('TIMER_DEQUEUE_MS', String(this.#clock.wallMs()));
     if (due.kind === 'roll') properties.set('TIMER_ROLL_TIMES', String((Number(properties.get('TIMER_ROLL_TIMES')) || 0) + 1));
-    sortAsJavaMap(properties, DECODED_PROPERTIES_BUCKETS);
+    sortProperties(properties, DECODED_PROPERTIES_BUCKETS);
     return this.#appendProperties(properties);
   }
 
-  #properties(): Map<string, string> {
+  #properties(): PropertySet {
     const { bytes, start } = this.#parts.records;
-    const properties = parseProperties(bytes.toString('utf8', recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start)));
+    const from = recordPropertiesStart(bytes, start);
+    const to = recordPropertiesEnd(bytes, start);
+    const properties = this.#propertyBytes.read(bytes, from, to) ? this.#propertyBytes : parseProperties(bytes.toString('utf8', from, to));
     // The CRC is that of the record as it was; the append makes a new one where it is wanted.
     properties.delete('__CRC32#');
     return properties;
   }
 
-  #appendProperties(properties: Map<string, string>): AppendRefusal | undefined {
+  #appendProperties(properties: PropertySet): AppendRefusal | undefined {
     const input = this.#input;
     input.extras = this.#placed(properties);
-    const text = Buffer.from(encodeProperties(properties), 'utf8');
-    this.#scanner.scan(text, 0, text.length);
-    const refused = this.#appendRange(text, 0, text.length);
+    const { bytes, length } = writeProperties(properties, this.#written);
+    this.#scanner.scan(bytes, 0, length);
+    const refused = this.#appendRange(bytes, 0, length);
     input.extras = undefined;
     return refused;
   }
 
   /** The places of a message in its light queues; where it may have none it is delivered to its topic alone. */
-  #placed(properties: Map<string, string>): AppendInput['extras'] {
+  #placed(properties: PropertySet): AppendInput['extras'] {
     const { place } = this.#parts;
     if (place === undefined || this.#scanner.start(MULTI_DISPATCH) < 0) return undefined;
     const { queue, sysFlag } = this.#input;

@@ -17,8 +17,6 @@ const PUTS_PER_TURN = 256;
 const PENDING_MAX = 2048;
 /** Pause after a put that was refused (store.md 12). */
 const RETRY_MS = 100;
-/** Longest sleep while messages wait: so late is a jump of the wall clock noticed. */
-const SLEEP_MS_MAX = 1000;
 /** Rows read at once. */
 const ROWS_READ = 64;
 /** How long a stop waits for puts under way. */
@@ -74,6 +72,9 @@ export class LevelLoop {
   readonly #levels: Level[] = [];
   readonly #rows = new RowsView();
   #cancel: Cancel | undefined;
+  #cancelWall: Cancel | undefined;
+  /** When the first row of a level is due, as far as this run has seen. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #isWoken = false;
   #isRunning = false;
 
@@ -121,13 +122,16 @@ export class LevelLoop {
   #run(): void {
     if (!this.#isRunning) return;
     this.#cancel?.();
+    this.#cancelWall?.();
+    this.#dueMs = Number.POSITIVE_INFINITY;
     let waitMs = Number.POSITIVE_INFINITY;
     for (const level of this.#levels) waitMs = Math.min(waitMs, this.#runLevel(level));
-    if (waitMs <= 0) this.wake();
-    else if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(Math.min(waitMs, SLEEP_MS_MAX), () => this.#run());
+    if (waitMs <= 0) return this.wake();
+    if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(waitMs, () => this.#run());
+    if (this.#dueMs < Number.POSITIVE_INFINITY) this.#cancelWall = this.#clock.atWall(this.#dueMs, () => this.#run());
   }
 
-  /** Delivers what is due. Answers after how long the level wants to be looked at again. */
+  /** Delivers what is due. Answers after how long the level wants to be looked at again, whatever the wall clock does. */
   #runLevel(level: Level): number {
     const monotonicMs = this.#clock.monotonicMs();
     if (level.retryAtMonotonicMs > monotonicMs) return level.retryAtMonotonicMs - monotonicMs;
@@ -137,8 +141,11 @@ export class LevelLoop {
       if (group.pending >= PENDING_MAX) return Number.POSITIVE_INFINITY;
       const head = this.#headOf(level);
       if (head === undefined) return Number.POSITIVE_INFINITY;
-      const waitMs = Math.min(head.deliverMs - this.#clock.wallMs(), head.latestMonotonicMs - this.#clock.monotonicMs());
-      if (waitMs > 0) return waitMs;
+      const waitMs = head.latestMonotonicMs - this.#clock.monotonicMs();
+      if (waitMs > 0 && head.deliverMs > this.#clock.wallMs()) {
+        this.#dueMs = Math.min(this.#dueMs, head.deliverMs);
+        return waitMs;
+      }
       const took = this.#deliverRows(level, PUTS_PER_TURN - puts);
       if (took < 0) return RETRY_MS;
       puts += took;
@@ -209,6 +216,7 @@ export class LevelLoop {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#cancel?.();
+    this.#cancelWall?.();
     for (const level of this.#levels) level.queue.follower = undefined;
     for (let waitedMs = 0; this.#levels.some(({ group }) => group.pending > 0); waitedMs++) {
       if (waitedMs >= STOP_WAIT_MS) {

@@ -5,6 +5,7 @@
  * The state and its files are `store/timer-store.ts`. The loop sleeps until the earliest slot is due, and not at all while
  * nothing waits.
  */
+import { Ticker } from '@perigee/core/kit/ticker';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import { RowsView } from '../../store/queue-rows.ts';
 import type { QueueArrival, StoreQueue } from '../../store/store-queue.ts';
@@ -27,8 +28,8 @@ const PENDING_MAX = 2048;
 const UNITS_PER_TURN = 16_384;
 /** Pause after a put that was refused (Java's too). */
 const RETRY_MS = 500;
-/** Longest sleep while messages wait: so late is a jump of the wall clock noticed. */
-const SLEEP_MS_MAX = 1000;
+/** How often a loop that an operator stopped looks whether it may go on. */
+const STOPPED_MS = 1000;
 /** How often files of the timer log are looked at that nobody needs. */
 const CLEANING_PERIOD_MS = 30_000;
 /** After a quiet time the files are made durable as soon as this, so that what belongs together gets there together. */
@@ -73,8 +74,11 @@ export class TimerLoop implements QueueArrival {
   readonly #delivery = new DueGroup(() => this.#settled());
   #retryAtMonotonicMs = 0;
   #cancel: Cancel | undefined;
+  #cancelDue: Cancel | undefined;
+  /** When the earliest slot is due, if this run waits for it. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #cancelFlush: Cancel | undefined;
-  #cancelCleaning: Cancel | undefined;
+  readonly #cleaning: Ticker;
   #metricsAtMonotonicMs = 0;
   #flushedAtMonotonicMs = Number.NEGATIVE_INFINITY;
   /** Something is not in the files yet. */
@@ -88,6 +92,11 @@ export class TimerLoop implements QueueArrival {
     this.#parts = parts;
     this.enqueued = new EventRate(platform.clock);
     this.dequeued = new EventRate(platform.clock);
+    this.#cleaning = new Ticker(platform.clock, { periodMs: CLEANING_PERIOD_MS }, () => {
+      if (parts.timer.logFileCount <= 1) return false;
+      this.#clean();
+      return true;
+    });
   }
 
   /** The timer is open. */
@@ -96,7 +105,7 @@ export class TimerLoop implements QueueArrival {
     this.#nextRow = timer.queueOffset;
     queue.follower = this;
     this.#isRunning = true;
-    this.#cancelCleaning = this.#clock.every(CLEANING_PERIOD_MS, () => this.#clean());
+    this.#cleaning.start();
     this.wake();
   }
 
@@ -140,6 +149,8 @@ export class TimerLoop implements QueueArrival {
   #run(): void {
     if (!this.#isRunning) return;
     this.#cancel?.();
+    this.#cancelDue?.();
+    this.#dueMs = Number.POSITIVE_INFINITY;
     let waitMs: number;
     try {
       this.#parts.timer.moveTo(this.#clock.wallMs());
@@ -150,8 +161,9 @@ export class TimerLoop implements QueueArrival {
       this.#log.error('the timer cannot write its files; it tries again', { error: String(error) });
       waitMs = RETRY_MS;
     }
-    if (waitMs <= 0) this.wake();
-    else if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(Math.min(waitMs, SLEEP_MS_MAX), () => this.#run());
+    if (waitMs <= 0) return this.wake();
+    if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(waitMs, () => this.#run());
+    if (this.#dueMs < Number.POSITIVE_INFINITY) this.#cancelDue = this.#clock.atWall(this.#dueMs, () => this.#run());
   }
 
   // --- from the timer topic into the wheel ---
@@ -159,7 +171,7 @@ export class TimerLoop implements QueueArrival {
   /** Answers after how long it wants to be called again. */
   #enqueue(): number {
     const { settings, queue, timer } = this.#parts;
-    if (settings.timerStopEnqueue) return SLEEP_MS_MAX;
+    if (settings.timerStopEnqueue) return STOPPED_MS;
     if (this.#late.failed.length > 0 && !this.#putAgain(this.#late)) return RETRY_MS;
     if (this.#late.pending >= PENDING_MAX) return Number.POSITIVE_INFINITY;
     this.#nextRow = Math.max(this.#nextRow, queue.rows.minQueueOffset);
@@ -211,7 +223,7 @@ export class TimerLoop implements QueueArrival {
 
   /** Delivers the message loaded last past the wheel; answers 0, or after how long to try again. */
   #putLate(due: Due): number {
-    if (this.#parts.settings.timerStopDequeue) return SLEEP_MS_MAX;
+    if (this.#parts.settings.timerStopDequeue) return STOPPED_MS;
     return this.#parts.put.put(due, this.#late) === 'busy' ? RETRY_MS : 0;
   }
 
@@ -220,7 +232,7 @@ export class TimerLoop implements QueueArrival {
   /** Answers after how long it wants to be called again. */
   #deliver(): number {
     const { settings, timer } = this.#parts;
-    if (settings.timerStopDequeue) return SLEEP_MS_MAX;
+    if (settings.timerStopDequeue) return STOPPED_MS;
     const nowMs = this.#clock.wallMs();
     const monotonicMs = this.#clock.monotonicMs();
     if (this.#retryAtMonotonicMs > monotonicMs) return this.#retryAtMonotonicMs - monotonicMs;
@@ -228,7 +240,8 @@ export class TimerLoop implements QueueArrival {
     const chain = this.#chain;
     if (chain === undefined) {
       const first = timer.firstSlot();
-      return first === undefined ? Number.POSITIVE_INFINITY : timer.dueAt(first) - nowMs;
+      if (first !== undefined) this.#dueMs = timer.dueAt(first);
+      return Number.POSITIVE_INFINITY;
     }
     if (!this.#collect(chain)) return 0;
     if (this.#delivery.failed.length > 0 && !this.#putAgain(this.#delivery)) return this.#retryLater();
@@ -334,6 +347,7 @@ export class TimerLoop implements QueueArrival {
 
   #changed(): void {
     this.#isDirty = true;
+    this.#cleaning.wake();
     if (this.#cancelFlush !== undefined || !this.#isRunning) return;
     const sinceMs = this.#clock.monotonicMs() - this.#flushedAtMonotonicMs;
     const waitMs = Math.max(FLUSH_SOON_MS, this.#parts.settings.timerFlushIntervalMs - sinceMs);
@@ -369,8 +383,9 @@ export class TimerLoop implements QueueArrival {
     const { timer, queue, metrics } = this.#parts;
     this.#isRunning = false;
     this.#cancel?.();
+    this.#cancelDue?.();
     this.#cancelFlush?.();
-    this.#cancelCleaning?.();
+    this.#cleaning.stop();
     queue.follower = undefined;
     for (let waitedMs = 0; this.#late.pending + this.#delivery.pending > 0; waitedMs++) {
       if (waitedMs >= STOP_WAIT_MS) {
