@@ -1,12 +1,10 @@
 /** Connections of the generator. */
 import { connect, type Socket } from 'node:net';
-import type { Reply } from './dialogs.ts';
 import { OPAQUE_FIRST } from './frames.ts';
-import { FrameCutter, headerEnd, parseReplyHeader } from './reply-scan.ts';
+import { FrameCutter, parseReplyHeader, QuickReply, Reply } from './reply-scan.ts';
 import type { FrameBuilder } from './request-template.ts';
 
 const READ_BYTES = 256 * 1024;
-const NO_BODY = Buffer.alloc(0);
 
 /** Ends the process: a load without one of its connections means nothing. */
 export function fail(error: Error): never {
@@ -42,6 +40,7 @@ export function open(port: number, take: (bytes: Buffer, start: number, end: num
 /** A connection on which several conversations run. */
 export class DialogConnection {
   readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly #quick = new QuickReply();
   #socket: Socket | undefined;
   #output: Buffer[] = [];
   #opaque = OPAQUE_FIRST;
@@ -50,12 +49,13 @@ export class DialogConnection {
     this.#socket = await open(
       port,
       (bytes, start, end) => {
-        const header = parseReplyHeader(bytes, start);
-        const resolve = this.#waiting.get(header.opaque);
-        this.#waiting.delete(header.opaque);
+        let code = 0;
+        let opaque = this.#quick.successOpaque(bytes, start);
+        if (opaque < 0) ({ code, opaque } = parseReplyHeader(bytes, start));
+        const resolve = this.#waiting.get(opaque);
+        this.#waiting.delete(opaque);
         // A conversation reads its answer later, when the chunk is overwritten.
-        const frame = headerEnd(bytes, start) === end ? NO_BODY : Buffer.from(bytes.subarray(start, end));
-        resolve?.({ header, bytes: frame, start: 0, end: frame.length });
+        resolve?.(new Reply(code, Buffer.from(bytes.subarray(start, end)), 0, end - start));
       },
       () => {},
     );

@@ -4,7 +4,7 @@
  * change.
  */
 import type { DialogSpec } from './load-spec.ts';
-import { countRecords, headerEnd, type ReplyHeader } from './reply-scan.ts';
+import type { Reply } from './reply-scan.ts';
 import { decimal, type FrameBuilder, hex, RequestTemplate, request } from './request-template.ts';
 
 const CODE_SEND = 310;
@@ -30,14 +30,6 @@ const TOPIC_NOT_EXIST = 17;
 
 const elapse = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
 
-/** An answer, with the frame that it came in if that has a body. */
-export interface Reply {
-  readonly header: ReplyHeader;
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
 type Fields = Readonly<Record<string, string | number | boolean>>;
 
 /** Sends a request and resolves with its answer. */
@@ -46,7 +38,7 @@ export type Ask = (frame: FrameBuilder) => Promise<Reply>;
 /** Counts what a conversation came to; `refuse` counts an answer that nobody wanted. */
 export interface DialogTally {
   readonly count: (messages: number, sinceMs: number) => void;
-  readonly refuse: (header: ReplyHeader) => void;
+  readonly refuse: (reply: Reply) => void;
 }
 
 export interface Lane {
@@ -91,15 +83,15 @@ async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
     const sinceMs = performance.now();
     const id = sequence++;
     const half = await ask(halfTemplate.fill(n % spec.queues, id));
-    if (half.header.code !== 0) {
-      tally.refuse(half.header);
+    if (half.code !== 0) {
+      tally.refuse(half);
       continue;
     }
-    const { msgId = '', queueOffset = '' } = half.header.extFields ?? {};
     // The last 8 bytes of an offset message id.
-    const end = await ask(endTemplate.fill(Number(queueOffset), Number(`0x${msgId.slice(-16)}`), id, id));
-    if (end.header.code === 0) tally.count(1, sinceMs);
-    else tally.refuse(end.header);
+    const commitLogOffset = Number(`0x${half.field('msgId').slice(-16)}`);
+    const end = await ask(endTemplate.fill(Number(half.field('queueOffset')), commitLogOffset, id, id));
+    if (end.code === 0) tally.count(1, sinceMs);
+    else tally.refuse(end);
   }
 }
 
@@ -112,9 +104,9 @@ async function lock({ spec, ask, tally, index }: Lane): Promise<void> {
   for (;;) {
     for (const template of templates) {
       const sinceMs = performance.now();
-      const { header } = await ask(template.fill());
-      if (header.code === 0) tally.count(1, sinceMs);
-      else tally.refuse(header);
+      const reply = await ask(template.fill());
+      if (reply.code === 0) tally.count(1, sinceMs);
+      else tally.refuse(reply);
     }
   }
 }
@@ -152,17 +144,17 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
     };
     const reply = await ask(request(CODE_POP, fields));
     const ext = reply.header.extFields;
-    if (reply.header.code !== 0 || ext === undefined) {
+    if (reply.code !== 0 || ext === undefined) {
       // All queues may be in the hands of other lanes.
-      if (reply.header.code !== 209 && reply.header.code !== 210) tally.refuse(reply.header);
+      if (reply.code !== 209 && reply.code !== 210) tally.refuse(reply);
       await elapse(IDLE_PULL_MS);
       continue;
     }
     const acks = popHandles(spec, ext).map(async ({ queueId, queueOffset, handle }) => {
       const ack = { consumerGroup: spec.group, topic: spec.topic, queueId, extraInfo: handle, offset: queueOffset, bname: spec.brokerName };
-      const { header } = await ask(request(CODE_ACK, ack));
-      if (header.code === 0) tally.count(1, sinceMs);
-      else tally.refuse(header);
+      const answer = await ask(request(CODE_ACK, ack));
+      if (answer.code === 0) tally.count(1, sinceMs);
+      else tally.refuse(answer);
     });
     await Promise.all(acks);
   }
@@ -174,10 +166,10 @@ async function sendDelayed({ spec, ask, tally, index, shared }: Lane): Promise<v
   for (let n = index; ; n++) {
     while (shared.delayed >= DELAYED_MAX) await elapse(IDLE_PULL_MS);
     shared.delayed++;
-    const { header } = await ask(template.fill(n % spec.queues, sequence++));
-    if (header.code !== 0) {
+    const reply = await ask(template.fill(n % spec.queues, sequence++));
+    if (reply.code !== 0) {
       shared.delayed--;
-      tally.refuse(header);
+      tally.refuse(reply);
       // Refused for its rate: the timer's flow control.
       await elapse(IDLE_PULL_MS);
     }
@@ -193,20 +185,20 @@ async function receive({ spec, ask, tally, shared }: Lane, queueId: number, filt
   let queueOffset = 0;
   for (;;) {
     const sinceMs = performance.now();
-    const { header, bytes, start, end } = await ask(template.fill(queueOffset));
-    if (header.code === 0) {
-      const count = countRecords(bytes, headerEnd(bytes, start), end);
-      queueOffset = Number(header.extFields?.['nextBeginOffset']);
+    const reply = await ask(template.fill(queueOffset));
+    if (reply.code === 0) {
+      const count = reply.recordCount;
+      queueOffset = Number(reply.field('nextBeginOffset'));
       shared.delayed -= count;
       tally.count(count, sinceMs);
-    } else if (header.code >= 19 && header.code <= 21) {
-      const next = Number(header.extFields?.['nextBeginOffset'] ?? queueOffset);
+    } else if (reply.code >= 19 && reply.code <= 21) {
+      const next = Number(reply.field('nextBeginOffset'));
       // A filter that matched nothing moves on; the end of the queue begins again, or waits.
       if (next > queueOffset) queueOffset = next;
       else if (spec.dialog === 'sql') queueOffset = 0;
       else await elapse(IDLE_PULL_MS);
-    } else if (header.code === TOPIC_NOT_EXIST) await elapse(IDLE_PULL_MS);
-    else tally.refuse(header);
+    } else if (reply.code === TOPIC_NOT_EXIST) await elapse(IDLE_PULL_MS);
+    else tally.refuse(reply);
   }
 }
 
@@ -219,9 +211,9 @@ async function sendForSql({ spec, ask, tally, index }: Lane): Promise<void> {
   const templates = [7, 3].map((a) => sendTemplate(spec, `a\u0001${a}\u0002b\u0001x\u0002c\u0001yes`));
   for (let n = index; ; n++) {
     const sinceMs = performance.now();
-    const { header } = await ask(templates[n % 2]!.fill((n >> 1) % spec.queues, sequence++));
-    if (header.code === 0) tally.count(1, sinceMs);
-    else tally.refuse(header);
+    const reply = await ask(templates[n % 2]!.fill((n >> 1) % spec.queues, sequence++));
+    if (reply.code === 0) tally.count(1, sinceMs);
+    else tally.refuse(reply);
   }
 }
 

@@ -9,7 +9,7 @@ import { OPAQUE_FIRST, OPAQUES, pullFrame, SendTemplate } from './frames.ts';
 import { Histogram } from './histogram.ts';
 import type { DialogSpec, LoadResult, LoadSpec, PullSpec, SendSpec } from './load-spec.ts';
 import { cpuSeconds } from './process-figures.ts';
-import { countRecords, headerEnd, parseReplyHeader, QuickReply } from './reply-scan.ts';
+import { countRecords, headerEnd, parseReplyHeader, QuickReply, type Reply } from './reply-scan.ts';
 
 const TICK_MS = 1;
 const DURABILITY_CODES: ReadonlySet<number> = new Set([10, 11, 12]);
@@ -168,7 +168,7 @@ async function runDialogs(spec: DialogSpec, tally: Tally): Promise<LoadResult> {
       tally.latencies.add(performance.now() - sinceMs);
       tally.onMessage();
     },
-    refuse: ({ code, remark }: { code: number; remark?: string }): void => tally.refuse(code, remark),
+    refuse: ({ code, header }: Reply): void => tally.refuse(code, header.remark),
   };
   for (let connection = 0; connection < spec.connections; connection++) {
     const own = new DialogConnection();

@@ -108,6 +108,40 @@ export class QuickReply {
   }
 }
 
+/** An answer, in bytes of its own. */
+export class Reply {
+  readonly code: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  #header: ReplyHeader | undefined;
+
+  constructor(code: number, bytes: Buffer, start: number, end: number) {
+    this.code = code;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  get header(): ReplyHeader {
+    this.#header ??= parseReplyHeader(this.#bytes, this.#start);
+    return this.#header;
+  }
+
+  /** The value of a field without escapes; empty when there is none. */
+  field(name: string): string {
+    const mark = `"${name}":"`;
+    const found = this.#bytes.indexOf(mark, this.#start + HEADER_AT, 'latin1');
+    if (found < 0) return '';
+    const from = found + mark.length;
+    return this.#bytes.toString('latin1', from, this.#bytes.indexOf(QUOTE, from));
+  }
+
+  get recordCount(): number {
+    return countRecords(this.#bytes, headerEnd(this.#bytes, this.#start), this.#end);
+  }
+}
+
 /** Records in a pull's body, counted by their sizes. */
 export function countRecords(bytes: Buffer, start: number, end: number): number {
   let count = 0;
