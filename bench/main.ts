@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, unavailableReason } from '../interop/java-process.ts';
-import { timeDiskLoop } from './disk-loop.ts';
+import { type DiskLoop, timeDiskLoop } from './disk-loop.ts';
 import { measureHolds } from './hold-row.ts';
 import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
@@ -141,7 +141,7 @@ interface Figures {
   readonly starts: StartFigures[];
   readonly memory: MemoryFigures[];
   readonly holds: HoldFigures[];
-  diskLoopPerSecond: number | undefined;
+  diskLoop: DiskLoop | undefined;
 }
 
 async function measureAll(options: Options, context: BenchContext, figures: Figures): Promise<void> {
@@ -150,7 +150,7 @@ async function measureAll(options: Options, context: BenchContext, figures: Figu
     if (figures.peers.includes('apache')) figures.starts.push(await timeApacheStart(context.dir));
   }
   if (loadRows.some((row) => options.rows.has(row.id) && row.kind === 'send' && row.flush === 'SYNC_FLUSH')) {
-    figures.diskLoopPerSecond = timeDiskLoop(context.dir, DISK_LOOP_MS);
+    figures.diskLoop = timeDiskLoop(context.dir, DISK_LOOP_MS);
   }
   for (let round = 1; round <= options.rounds; round++) {
     for (const peer of figures.peers) {
@@ -168,10 +168,13 @@ function show(figures: Figures): void {
   const rows = medians(figures.measurements);
   const sections: string[] = [];
   if (rows.length > 0) sections.push(loadTable(rows));
-  const targets = targetTable(rows, figures.diskLoopPerSecond);
+  const targets = targetTable(rows, figures.diskLoop?.perSecond);
   if (targets !== undefined) sections.push(targets);
-  if (figures.diskLoopPerSecond !== undefined) {
-    sections.push(`write + fdatasync of one record, one after the other: ${Math.round(figures.diskLoopPerSecond)} per second`);
+  if (figures.diskLoop !== undefined) {
+    const { perSecond, cpuMicros } = figures.diskLoop;
+    sections.push(
+      `write + fdatasync of one record, one after the other: ${Math.round(perSecond)} per second, ${Math.round(cpuMicros)} µs of CPU each`,
+    );
   }
   for (const peer of figures.peers.filter((name) => name !== 'floor')) {
     const mib = figures.memoryAfterRows.filter((after) => after.peer === peer).map((after) => Math.round(after.mib));
@@ -206,7 +209,7 @@ const figures: Figures = {
   starts: [],
   memory: [],
   holds: [],
-  diskLoopPerSecond: undefined,
+  diskLoop: undefined,
 };
 try {
   await measureAll(options, context, figures);
