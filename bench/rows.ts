@@ -92,16 +92,19 @@ export const loadRows: readonly LoadRow[] = [
   },
   { ...{ ...sync, id: 'sync-1x1', title: 'SYNC_FLUSH, 128 B, 1 × 1', connections: 1, window: 1 }, target: { rate: 2, perCpuSecond: 4 } },
   {
-    ...{ ...dialog, id: 'transaction', title: 'transactional send + commit', dialog: 'transaction', window: 16 },
-    target: { rate: 3, perCpuSecond: 0 },
-  },
-  { ...{ ...dialog, id: 'lock', title: 'lock and unlock 4 queues', dialog: 'lock', window: 16 }, target: { rate: 3, perCpuSecond: 0 } },
-  {
-    ...{ ...dialog, id: 'delay', title: 'send + delivery, delay level 1', dialog: 'delay', window: 32 },
+    ...{ ...dialog, id: 'transaction', title: 'transactional send + commit, 4 × 64', dialog: 'transaction', window: 64 },
     target: { rate: 3, perCpuSecond: 0 },
   },
   {
-    ...{ ...dialog, id: 'timer', title: 'send + delivery, timer 1 s', dialog: 'timer', window: 32 },
+    ...{ ...dialog, id: 'lock', title: 'lock and unlock 4 queues, 4 × 64', dialog: 'lock', window: 64 },
+    target: { rate: 3, perCpuSecond: 0 },
+  },
+  {
+    ...{ ...dialog, id: 'delay', title: 'send + delivery, delay level 1', dialog: 'delay', window: 64 },
+    target: { rate: 3, perCpuSecond: 0 },
+  },
+  {
+    ...{ ...dialog, id: 'timer', title: 'send + delivery, timer 1 s', dialog: 'timer', window: 64 },
     target: { rate: 3, perCpuSecond: 0 },
   },
   {
