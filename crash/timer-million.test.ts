@@ -24,6 +24,9 @@ const DELIVERY_WAIT_MS = 60_000;
 
 const TOPIC = 'Million';
 
+/** How often is looked whether the wall clock was set forward. */
+const WALL_LOOK_MS = 10;
+
 /** Node's platform with a wall clock that can be set forward. */
 function movablePlatform(): { platform: Platform; move(byMs: number): void } {
   const real = nodePlatform({ log: { level: 'silent' } });
@@ -34,6 +37,14 @@ function movablePlatform(): { platform: Platform; move(byMs: number): void } {
     monotonicMs: () => clock.monotonicMs(),
     sleep: (delayMs: number) => clock.sleep(delayMs),
     after: (delayMs: number, action: () => void) => clock.after(delayMs, action),
+    atWall: (wallMs: number, action: () => void) => {
+      const cancel = clock.every(WALL_LOOK_MS, () => {
+        if (moved.wallMs() < wallMs) return;
+        cancel();
+        action();
+      });
+      return cancel;
+    },
     every: (periodMs: number, action: () => void, firstMs?: number) => clock.every(periodMs, action, firstMs),
     atTurnEnd: (action: () => void) => clock.atTurnEnd(action),
   };

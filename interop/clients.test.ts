@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { type ClientVersion, type DriverResult, runCases } from './java-process.ts';
 import { startPerigeeUp } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { reportCases, skip } from './suite.ts';
+import { reportCases, skip, testMsMax } from './suite.ts';
 
 const caseCount = 37;
 /** What a client cannot do; nothing is skipped because of the server. */
@@ -58,7 +58,7 @@ async function runBoth(version: ClientVersion): Promise<Runs> {
   return { json, binary, binaryHeaderTypes: [...relay.headerTypes] };
 }
 
-test('Java clients produce and consume on perigee up', { skip, timeout: 180_000 }, async (t) => {
+test('Java clients produce and consume on perigee up', { skip, timeout: testMsMax }, async (t) => {
   const runs = { '4.9.8': runBoth('4.9.8'), '5.5.0': runBoth('5.5.0') } as const;
   await Promise.all(Object.values(runs));
   for (const version of ['4.9.8', '5.5.0'] as const) {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { delayCases } from './case-sets.ts';
 import {
   type ApacheServer,
   type ClientVersion,
@@ -18,9 +19,9 @@ import {
 } from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv, startPerigeeUp } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, reportCases, skip, until } from './suite.ts';
+import { command, reportCases, skip, testMsMax, until } from './suite.ts';
 
-const cases = ['delay-levels', 'delay-level-pushed', 'delay-timer', 'delay-refused', 'delay-recall'];
+const { cases } = delayCases;
 /** What came after 4.9.8. */
 const timerCases = ['delay-timer', 'delay-refused', 'delay-recall'];
 
@@ -31,7 +32,7 @@ async function runAll(version: ClientVersion): Promise<DriverResult> {
   return result;
 }
 
-test('delayed messages with Java clients', { skip, timeout: 120_000 }, async (t) => {
+test('delayed messages with Java clients', { skip, timeout: testMsMax }, async (t) => {
   const runs = { '4.9.8': runAll('4.9.8'), '5.5.0': runAll('5.5.0') } as const;
   await Promise.all(Object.values(runs));
   for (const version of ['4.9.8', '5.5.0'] as const) {
@@ -59,7 +60,7 @@ const conf = {
 const aheadMs = 7_000;
 const timers = 120;
 
-suite('a store with pending timers moves between Perigee and Apache', { skip, timeout: 240_000 }, () => {
+suite('a store with pending timers moves between Perigee and Apache', { skip, timeout: testMsMax }, () => {
   const dir = temporaryFolder();
   const storeDir = join(dir, 'store');
   let namesrv: PerigeeServer;

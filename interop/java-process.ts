@@ -17,7 +17,7 @@ export { freePort } from './processes.ts';
 
 /** First compiler tier, one collector thread, shared class data: a short JVM costs half the CPU. */
 const cheapJvm = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto', '-XX:-UsePerfData'];
-const startMsMax = 60_000;
+const startMsMax = 120_000;
 const pollMs = 50;
 
 let home: string | undefined;

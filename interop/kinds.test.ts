@@ -5,21 +5,26 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { type ClientVersion, clientVersions, freePort, openAdmin, openDriver, runCases, startDriver } from './java-process.ts';
+import { kindCases } from './case-sets.ts';
+import {
+  type ClientVersion,
+  clientVersions,
+  type DriverLine,
+  freePort,
+  openAdmin,
+  openDriver,
+  runCases,
+  startDriver,
+} from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, reportCases, skip, until } from './suite.ts';
+import { command, consumeMs, reportCases, skip, testMsMax, until } from './suite.ts';
 
-const cases = [
-  ...['order-partial', 'order-global', 'order-rebalance', 'order-suspend', 'tx-commit-rollback', 'tx-check', 'tx-exception'],
-  ...['retry-dlq', 'retry-own-delay', 'retry-orderly-dlq', 'request-reply', 'request-nobody'],
-];
-
-/** A client looks every 20 s for queues that are new to it (its retry topic) or that it gave up (10 s after a reset). */
-const properties = { 'rocketmq.client.rebalance.waitInterval': '1000' };
-
-/** Transactions are checked every second; the first delay levels are short. */
-const conf = { transactionCheckInterval: 1_000, transactionTimeOut: 500, messageDelayLevel: '1s 2s 1s 1s 1s' };
+const { cases, conf, properties } = kindCases;
+/** A lock that is not renewed for so long is free; a client renews its locks this often, a busy one a little later. */
+const lockLiveMs = 60_000;
+const lockRenewMs = 20_000;
+const slackMs = 5_000;
 
 /** A NameServer and a broker of the test; killed after it, should it fail before it stops them. */
 async function startCluster(t: TestContext) {
@@ -35,9 +40,19 @@ async function startCluster(t: TestContext) {
   return { namesrv, start, broker: await start() };
 }
 
+/** In the order of time, whoever had the queue: none is skipped, and what comes again came before. */
+function expectOrder(deliveries: readonly DriverLine[]): void {
+  const next = new Map<number, number>();
+  for (const { queueId = -1, queueOffset = -1 } of deliveries.toSorted((left, right) => (left.ms ?? 0) - (right.ms ?? 0))) {
+    const expected = next.get(queueId) ?? 0;
+    assert.ok(queueOffset <= expected, `queue ${queueId}: ${queueOffset} came before ${expected}`);
+    next.set(queueId, Math.max(expected, queueOffset + 1));
+  }
+}
+
 // Most of it is waiting: for clients that give queues up, for checks and delays.
 suite('kinds of message and positions with Java clients', { skip, concurrency: true }, () => {
-  test('ordered, transactional, retried and request messages work with Java clients', { timeout: 150_000 }, async (t) => {
+  test('ordered, transactional, retried and request messages work with Java clients', { timeout: testMsMax }, async (t) => {
     const { namesrv, broker } = await startCluster(t);
     const runs = await Promise.all(clientVersions.map((version) => runCases({ version, namesrv: namesrv.address, properties }, cases)));
     for (const { lines, stderr, code } of runs) {
@@ -51,7 +66,7 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
 
   test('transactions that are open when the broker is killed or stopped are ended after its restart', {
     skip,
-    timeout: 120_000,
+    timeout: testMsMax,
   }, async (t) => {
     const cluster = await startCluster(t);
     const { namesrv, start } = cluster;
@@ -71,9 +86,7 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
     broker = await start();
     await broker.stop();
     broker = await start();
-    for (const producer of producers) producer.endInput();
-    for (const { code, stderr } of await Promise.all(producers.map((producer) => producer.done)))
-      assert.equal(code, 0, stderr.slice(-4_000));
+    for (const producer of producers) producer.write('decide');
     const committed = Array.from({ length: count / 2 }, (_, n) => `tx-${2 * n}`);
     for (const version of versions) {
       const topic = `Open-${version.replaceAll('.', '')}`;
@@ -82,12 +95,16 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
       await until(`${count / 2} messages in ${topic}`, async () => (await bodies()).length >= count / 2);
       assert.deepEqual(await bodies(), committed, version);
     }
+    // Their ends are one-way, so they live until the last has arrived.
+    for (const producer of producers) producer.endInput();
+    for (const { code, stderr } of await Promise.all(producers.map((producer) => producer.done)))
+      assert.equal(code, 0, stderr.slice(-4_000));
     await driver.close();
     assert.equal(await broker.stop(), 0, broker.said());
     assert.equal(await namesrv.stop(), 0, namesrv.said());
   });
 
-  test('order is kept while the broker is killed and started again under two orderly consumers', { timeout: 120_000 }, async (t) => {
+  test('order is kept while the broker is killed and started again under two orderly consumers', { timeout: testMsMax }, async (t) => {
     const cluster = await startCluster(t);
     const { namesrv, start } = cluster;
     let { broker } = cluster;
@@ -99,30 +116,86 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
       startDriver({ version, namesrv: namesrv.address, properties }, ['watch', 'Ordered', 'Orderly', `w${version}`, 'orderly']),
     );
     for (const one of watchers) t.after(() => one.kill());
+    const came = (): number => watchers.reduce((sum, { lines }) => sum + lines.length, 0);
+    // Both are at work before the many are sent, so that the kill hits them in the middle.
+    const first = await command(driver, ['produce', 'Ordered', '8', 'first']);
+    await until('the first messages came', () => came() >= first.length);
     const sending = command(driver, ['produce', 'Ordered', String(count), 'o', '5']);
-    await until('the first messages came', () => watchers.some(({ lines }) => lines.length > 20));
+    await until('more messages came', () => came() > first.length + 20);
     await broker.kill();
     broker = await start();
-    const sent = await sending;
+    const sent = [...first, ...(await sending)];
     await until('every message came', () => {
       const places = new Set(watchers.flatMap(({ lines }) => lines.map(({ queueId, queueOffset }) => `${queueId}/${queueOffset}`)));
       return sent.every(({ queueId, queueOffset }) => places.has(`${queueId}/${queueOffset}`));
     });
-    // In the order of time, whoever had the queue: none is skipped, and what comes again came before.
-    const next = new Map<number, number>();
-    const deliveries = watchers.flatMap(({ lines }) => lines).sort((left, right) => (left.ms ?? 0) - (right.ms ?? 0));
-    for (const { queueId = -1, queueOffset = -1 } of deliveries) {
-      const expected = next.get(queueId) ?? 0;
-      assert.ok(queueOffset <= expected, `queue ${queueId}: ${queueOffset} came before ${expected}`);
-      next.set(queueId, Math.max(expected, queueOffset + 1));
-    }
+    expectOrder(watchers.flatMap(({ lines }) => lines));
     for (const one of watchers) one.endInput();
     await Promise.all([driver.close(), ...watchers.map((one) => one.done)]);
     assert.equal(await broker.stop(), 0, broker.said());
     assert.equal(await namesrv.stop(), 0, namesrv.said());
   });
 
-  test('mqadmin sets, copies and shows positions, and hands messages to a consumer', { timeout: 120_000 }, async (t) => {
+  test('the queues of an orderly consumer that is killed wait for its locks to expire, then another one goes on in order', {
+    timeout: testMsMax,
+  }, async (t) => {
+    const { namesrv, broker } = await startCluster(t);
+    const driver = openDriver({ version: '5.5.0', namesrv: namesrv.address });
+    t.after(() => driver.close());
+    // Both ways round at the same time: it is a minute of waiting.
+    await Promise.all(
+      clientVersions.map(async (version) => {
+        const names = { topic: `Orphaned-${version.replaceAll('.', '')}`, group: `Heirs-${version.replaceAll('.', '')}` };
+        await command(driver, ['topic', names.topic, '4']);
+        const other = clientVersions.find((one) => one !== version) ?? version;
+        const [dies, stays] = ([version, other] as const).map((one) => {
+          const args = ['watch', names.topic, names.group, `${names.group}-${one}`, 'orderly'];
+          const watcher = startDriver({ version: one, namesrv: namesrv.address, properties }, args);
+          t.after(() => watcher.kill());
+          return watcher;
+        });
+        assert.ok(dies !== undefined && stays !== undefined);
+        const sent: DriverLine[] = [];
+        const produce = async (count: number, prefix: string): Promise<void> => {
+          sent.push(...(await command(driver, ['produce', names.topic, String(count), prefix])));
+        };
+        const missing = (): DriverLine[] => {
+          const came = new Set([...dies.lines, ...stays.lines].map((line) => `${line.queueId}/${line.queueOffset}`));
+          return sent.filter((line) => !came.has(`${line.queueId}/${line.queueOffset}`));
+        };
+        const queuesOf = (lines: readonly DriverLine[]): number[] => [...new Set(lines.map((line) => line.queueId ?? -1))].sort();
+        let round = 0;
+        let orphaned: number[] = [];
+        const share = async (): Promise<boolean> => {
+          const [ofOne, ofOther] = [dies.lines.length, stays.lines.length];
+          await produce(8, `round-${round++}`);
+          await until('all of the round came', () => missing().length === 0);
+          orphaned = queuesOf(dies.lines.slice(ofOne));
+          return orphaned.length === 2 && queuesOf(stays.lines.slice(ofOther)).length === 2;
+        };
+        await until('each of the two has two of the four queues', share, 2 * lockLiveMs);
+        const lastOfDies = dies.lines.length;
+        dies.kill();
+        const killedMs = Date.now();
+        await dies.done;
+        await produce(40, 'after');
+        await until('all came', () => missing().length === 0, 2 * lockLiveMs);
+        assert.equal(dies.lines.length, lastOfDies, 'what the killed one got');
+        const inherited = stays.lines.filter((line) => (line.ms ?? 0) > killedMs && orphaned.includes(line.queueId ?? -1));
+        const waitedMs = Math.min(...inherited.map((line) => line.ms ?? 0)) - killedMs;
+        // It has renewed its locks every 20 s; the other one asks every second.
+        assert.ok(waitedMs > lockLiveMs - lockRenewMs - slackMs, `the other one had the queues after ${waitedMs} ms`);
+        expectOrder([...dies.lines, ...stays.lines]);
+        stays.endInput();
+        await stays.done;
+      }),
+    );
+    await driver.close();
+    assert.equal(await broker.stop(), 0, broker.said());
+    assert.equal(await namesrv.stop(), 0, namesrv.said());
+  });
+
+  test('mqadmin sets, copies and shows positions, and hands messages to a consumer', { timeout: testMsMax }, async (t) => {
     const { namesrv, broker } = await startCluster(t);
     const admin = openAdmin();
     t.after(() => admin.close());
@@ -138,31 +211,34 @@ suite('kinds of message and positions with Java clients', { skip, concurrency: t
       (await command(driver, ['offsets', group, topic])).reduce((sum, line) => sum + (line.queueOffset ?? 0), 0);
     await command(driver, ['topic', 'Moved', '2']);
     const sent = await command(driver, ['produce', 'Moved', String(messages), 'm']);
-    await command(driver, ['consume', 'Moved', 'Away', String(messages), '20000']);
+    await command(driver, ['consume', 'Moved', 'Away', String(messages), consumeMs]);
     const watcher = startDriver({ version: '5.5.0', namesrv: namesrv.address, properties }, ['watch', 'Moved', 'Online', 'watcher']);
     const older = startDriver({ version: '4.9.8', namesrv: namesrv.address, properties }, ['watch', 'Moved', 'Older', 'watcher']);
     for (const one of [watcher, older]) t.after(() => one.kill());
     await Promise.all([watcher.atLeast(messages), older.atLeast(messages)]);
 
     await t.test('resetOffsetByTime moves groups that are online: they get everything again', async () => {
-      for (const group of ['Online', 'Older']) await until(`${group} has committed`, async () => (await positions(group)) === messages);
+      const committed = async (group: string): Promise<boolean> => {
+        assert.equal(await positions(group), messages);
+        return true;
+      };
+      for (const group of ['Online', 'Older']) await until(`${group} has committed`, () => committed(group));
       for (const group of ['Online', 'Older']) {
         assert.match(await printed('resetOffsetByTime', '-g', group, '-t', 'Moved', '-s', '0'), /broker-a +[01] +0 /);
       }
       await Promise.all([watcher.atLeast(2 * messages), older.atLeast(2 * messages)]);
-      for (const group of ['Online', 'Older'])
-        await until(`${group} has committed again`, async () => (await positions(group)) === messages);
+      for (const group of ['Online', 'Older']) await until(`${group} has committed again`, () => committed(group));
     });
 
     await t.test('resetOffsetByTime moves a group that is away, by time and one queue by offset', async () => {
       assert.equal(await positions('Away'), messages);
       await printed('resetOffsetByTime', '-g', 'Away', '-t', 'Moved', '-s', '0');
       assert.equal(await positions('Away'), 0);
-      assert.equal((await command(driver, ['consume', 'Moved', 'Away', String(messages), '20000'])).length, messages);
+      assert.equal((await command(driver, ['consume', 'Moved', 'Away', String(messages), consumeMs])).length, messages);
       const queue = ['-b', broker.address, '-q', '1', '-o', '4'];
       assert.match(await printed('resetOffsetByTime', '-g', 'Away', '-t', 'Moved', '-s', 'now', ...queue), /reset consumer offset to 4/);
       assert.equal(await positions('Away'), messages / 2 + 4);
-      assert.equal((await command(driver, ['consume', 'Moved', 'Away', '2', '20000'])).length, 2);
+      assert.equal((await command(driver, ['consume', 'Moved', 'Away', '2', consumeMs])).length, 2);
     });
 
     await t.test('cloneGroupOffset gives another group the positions of the first', async () => {

@@ -5,22 +5,19 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { messageCases } from './case-sets.ts';
 import { clientVersions, runCases } from './java-process.ts';
 import { startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { reportCases, skip } from './suite.ts';
+import { reportCases, skip, testMsMax } from './suite.ts';
 
-const cases = [
-  ...['sql92', 'sql92-bad', 'trace', 'trace-own-topic', 'compressed-lz4', 'compressed-zstd', 'compressed-zlib'],
-  ...['wait-false', 'character-sets', 'query-time-range', 'oneway-seen-pushed'],
-];
+const { cases, conf } = messageCases;
 /** What came after 4.9.8. */
 const newerCases = ['compressed-lz4', 'compressed-zstd'];
 
-test('filtered, traced, compressed and queried messages with Java clients', { skip, timeout: 120_000 }, async (t) => {
+test('filtered, traced, compressed and queried messages with Java clients', { skip, timeout: testMsMax }, async (t) => {
   const dir = temporaryFolder();
   const namesrv = await startPerigeeNamesrv({ dir: join(dir, 'namesrv') });
-  const conf = { enablePropertyFilter: true, traceTopicEnable: true, flushDiskType: 'SYNC_FLUSH' };
   const broker = await startPerigeeBroker({ dir: join(dir, 'broker'), namesrv: namesrv.address, conf });
   const runs = await Promise.all(clientVersions.map((version) => runCases({ version, namesrv: namesrv.address }, cases)));
   assert.equal(await broker.stop(), 0, broker.said());

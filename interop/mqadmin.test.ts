@@ -17,11 +17,11 @@ import {
 } from './java-process.ts';
 import { type PerigeeUp, startPerigeeUp } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip, until } from './suite.ts';
+import { command, consumeMs, skip, testMsMax, until } from './suite.ts';
 
 const messages = 20;
 
-suite('mqadmin 5.5.0 works on perigee up', { skip, timeout: 120_000 }, () => {
+suite('mqadmin 5.5.0 works on perigee up', { skip, timeout: testMsMax }, () => {
   let server: PerigeeUp;
   let admin: AdminSession;
   let driver: DriverSession;
@@ -52,7 +52,7 @@ suite('mqadmin 5.5.0 works on perigee up', { skip, timeout: 120_000 }, () => {
     await command(driver, ['topic', 'TopicA', '4']);
     live = startDriver({ version: '5.5.0', namesrv: server.address }, ['hold', 'TopicA', 'GroupA', 'ProducerA']);
     sent = await command(driver, ['produce', 'TopicA', String(messages), 'm']);
-    await command(driver, ['consume', 'TopicA', 'GroupB', String(messages), '20000']);
+    await command(driver, ['consume', 'TopicA', 'GroupB', String(messages), consumeMs]);
     await command(driver, ['produce', 'TopicA', '3', 'later']);
     await live.atLeast(1);
   });

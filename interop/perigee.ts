@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type Child, freePort, hasEnded, killChild, launch, stopChild } from './processes.ts';
 
 const bin = join(import.meta.dirname, '..', 'packages', 'server', 'bin', 'perigee.js');
-const startMsMax = 30_000;
+const startMsMax = 60_000;
 /** Kept of what a server says. */
 const saidCharsMax = 64 * 1024;
 

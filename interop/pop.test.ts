@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { type DriverLine, freePort, openAdmin, openDriver, startDriver } from './java-process.ts';
 import { startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip, until } from './suite.ts';
+import { command, skip, testMsMax, until } from './suite.ts';
 
 const topic = 'Popped';
 const group = 'Poppers';
@@ -19,7 +19,7 @@ const conf = { registerNameServerPeriod: 10_000, flushConsumerOffsetInterval: 50
 
 test('a Java push consumer that is switched to pop gets everything, what it does not acknowledge again, over restarts', {
   skip,
-  timeout: 150_000,
+  timeout: testMsMax,
 }, async (t) => {
   const dir = temporaryFolder();
   const namesrv = await startPerigeeNamesrv({ dir: join(dir, 'namesrv') });

@@ -18,6 +18,8 @@ const portMax = 32_000;
 export type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 const running = new Set<Child>();
+/** Ports that were given away, and may not be listened on yet. */
+const given = new Set<number>();
 const folders: string[] = [];
 let watchesExit = false;
 
@@ -98,11 +100,18 @@ function canListen(port: number): Promise<boolean> {
   });
 }
 
-/** A port p such that p − 2 … p + 1 are free: what a broker (second listener, listener, HA) or a name server takes. */
+/** A port p such that p − 2 … p + 1 are free and given to nobody else: what a broker (second listener, listener, HA) or a name server takes. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = portMin + Math.floor(Math.random() * (portMax - portMin));
-    const free = await Promise.all([port - 2, port - 1, port, port + 1].map(canListen));
+    const block = [port - 2, port - 1, port, port + 1];
+    if (block.some((one) => given.has(one))) {
+      continue;
+    }
+    for (const one of block) {
+      given.add(one);
+    }
+    const free = await Promise.all(block.map(canListen));
     if (free.every(Boolean)) {
       return port;
     }

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { type ClientVersion, type DriverLine, freePort, openDriver, startDriver } from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip, until } from './suite.ts';
+import { command, consumeMs, skip, testMsMax, until } from './suite.ts';
 
 const topic = 'Restarted';
 const queues = 4;
@@ -19,7 +19,7 @@ const place = (line: DriverLine): string => `${line.queueId}/${line.queueOffset}
 const bodies = (lines: readonly DriverLine[]): string[] => lines.map((line) => line.body ?? '').sort();
 const plain = (line: DriverLine): DriverLine => ({ ...line, body: Buffer.from(line.body ?? '', 'base64').toString() });
 
-test('offsets and acknowledged messages survive restarts of clients, broker and NameServer', { skip, timeout: 150_000 }, async (t) => {
+test('offsets and acknowledged messages survive restarts of clients, broker and NameServer', { skip, timeout: testMsMax }, async (t) => {
   const dir = temporaryFolder();
   const namesrvOptions = { dir: join(dir, 'namesrv'), port: await freePort() };
   let namesrv = await startPerigeeNamesrv(namesrvOptions);
@@ -43,11 +43,11 @@ test('offsets and acknowledged messages survive restarts of clients, broker and 
   await t.test('a consumer that comes back gets only what came meanwhile', async () => {
     const first = await command(older, ['produce', topic, '40', 'first']);
     for (const [, session, group] of groups) {
-      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '40', '20000'])), bodies(first));
+      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '40', consumeMs])), bodies(first));
     }
     const second = await command(driver, ['produce', topic, '12', 'second']);
     for (const [version, session, group] of groups) {
-      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '12', '20000'])), bodies(second), version);
+      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '12', consumeMs])), bodies(second), version);
     }
     total = 52;
   });
@@ -60,7 +60,7 @@ test('offsets and acknowledged messages survive restarts of clients, broker and 
     broker = await startPerigeeBroker(brokerOptions);
     const sent = await command(driver, ['produce', topic, '8', 'after-stop']);
     for (const [version, session, group] of groups) {
-      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '8', '20000'])), bodies(sent), version);
+      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '8', consumeMs])), bodies(sent), version);
     }
     total += 8;
   });
@@ -73,7 +73,7 @@ test('offsets and acknowledged messages survive restarts of clients, broker and 
     broker = await startPerigeeBroker(brokerOptions);
     const sent = await command(driver, ['produce', topic, '8', 'after-kill']);
     for (const [version, session, group] of groups) {
-      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '8', '20000'])), bodies(sent), version);
+      assert.deepEqual(bodies(await command(session, ['consume', topic, group, '8', consumeMs])), bodies(sent), version);
     }
     total += 8;
   });
@@ -112,7 +112,7 @@ test('offsets and acknowledged messages survive restarts of clients, broker and 
     }
     // A send whose answer the restart swallowed is sent again: it may be there twice, never less than once.
     assert.ok(stored.length >= total + acknowledged.length);
-    const consumed = await command(older, ['consume', topic, 'Group498', String(2 * burst), '20000']);
+    const consumed = await command(older, ['consume', topic, 'Group498', String(2 * burst), consumeMs]);
     const got = new Set(bodies(consumed));
     assert.deepEqual(
       bodies(acknowledged).filter((body) => !got.has(body)),

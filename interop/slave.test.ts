@@ -9,13 +9,13 @@ import { after, before, suite, test } from 'node:test';
 import { type AdminSession, type ApacheServer, type DriverSession, freePort, openAdmin, openDriver, startBroker } from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip, until } from './suite.ts';
+import { command, skip, testMsMax, until } from './suite.ts';
 
 const topic = 'Replicated';
 const count = 40;
 const mappedFileSizeCommitLog = 1024 * 1024;
 
-suite('an Apache slave follows a Perigee master', { skip, timeout: 120_000 }, () => {
+suite('an Apache slave follows a Perigee master', { skip, timeout: testMsMax }, () => {
   let namesrv: PerigeeServer;
   let master: PerigeeServer;
   let slave: ApacheServer;

@@ -18,7 +18,7 @@ import {
 } from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
-import { command, skip, until } from './suite.ts';
+import { command, consumeMs, skip, testMsMax, until } from './suite.ts';
 
 /** Every kind of message: plain, batch, compressed, properties of all sorts, tags, keys, namespaces, many queues, group offsets. */
 const cases = [
@@ -36,7 +36,7 @@ interface Seen {
   readonly offsets: readonly DriverLine[];
 }
 
-suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_000 }, () => {
+suite('a store folder moves between Perigee and Apache', { skip, timeout: testMsMax }, () => {
   const dir = temporaryFolder();
   const storeDir = join(dir, 'store');
   let namesrv: PerigeeServer;
@@ -95,7 +95,7 @@ suite('a store folder moves between Perigee and Apache', { skip, timeout: 180_00
     await command(driver, ['produce', bulk, String(count), `bulk-${written}`]);
     written += count;
     if (andConsume) {
-      await command(driver, ['consume', bulk, group, '1', '20000']);
+      await command(driver, ['consume', bulk, group, '1', consumeMs]);
     }
     seen = await look(seen.messages.length + count);
   };

@@ -11,12 +11,16 @@ if (skip === false) {
   await build();
 }
 
-const waitMsMax = 25_000;
+/** Time-out of every test: three times what the slowest takes on two quiet cores. */
+export const testMsMax = 300_000;
+/** TIMEOUT_MS of the driver's `consume`; only a failure takes it whole. */
+export const consumeMs = '60000';
+const waitMsMax = 60_000;
 const pollMs = 100;
 
 /** Polls until the condition holds; an exception counts as "not yet" and is the cause of the failure. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + waitMsMax;
+export async function until(what: string, condition: () => boolean | Promise<boolean>, msMax = waitMsMax): Promise<void> {
+  const end = performance.now() + msMax;
   for (;;) {
     let last: unknown;
     try {
@@ -27,7 +31,7 @@ export async function until(what: string, condition: () => boolean | Promise<boo
       last = error;
     }
     if (performance.now() > end) {
-      throw new Error(`after ${waitMsMax / 1_000} s still not: ${what}`, { cause: last });
+      throw new Error(`after ${msMax / 1_000} s still not: ${what}`, { cause: last });
     }
     await sleep(pollMs);
   }

@@ -9,6 +9,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
@@ -37,8 +39,6 @@ final class Commands {
     private static final long HOUR_MS = 3_600_000;
     private static final int MAX_FOUND = 64;
     private static final int QUERY_NOT_FOUND = 22;
-    /** Ends of transactions are one-way: nobody says when they have left. */
-    private static final long ENDS_LEAVE_MS = 300;
     private static final int SLOW_THREADS = 8;
     private static final long SLOW_EXTRA_MS = 1_000;
 
@@ -281,13 +281,14 @@ final class Commands {
     }
 
     /**
-     * transact TOPIC GROUP N: N transactions whose outcome is not known until standard input ends; then those with an even
-     * number are committed and the others rolled back as they are asked about. Ends when all were.
+     * transact TOPIC GROUP N: N transactions whose outcome is not known until a line comes on standard input; then those with an
+     * even number are committed and the others rolled back as they are asked about. Ends when all were and standard input ended:
+     * ends of transactions are one-way, and whoever asked sees when they have arrived.
      */
     private static boolean transact(Env env, String[] args, PrintStream out) throws Exception {
         int count = Integer.parseInt(args[3]);
-        boolean[] decided = {false};
-        Set<String> ended = new HashSet<>();
+        AtomicBoolean decided = new AtomicBoolean();
+        Set<String> ended = ConcurrentHashMap.newKeySet();
         TransactionMQProducer producer = env.configured(new TransactionMQProducer(args[2]));
         producer.setSendMsgTimeout(10_000);
         producer.setTransactionListener(new TransactionListener() {
@@ -297,8 +298,8 @@ final class Commands {
             }
 
             @Override
-            public synchronized LocalTransactionState checkLocalTransaction(MessageExt message) {
-                if (!decided[0]) {
+            public LocalTransactionState checkLocalTransaction(MessageExt message) {
+                if (!decided.get()) {
                     return LocalTransactionState.UNKNOW;
                 }
                 ended.add(message.getKeys());
@@ -314,12 +315,12 @@ final class Commands {
             out.println(Json.line().put("body", "tx-" + i).put("msgId", result.getMsgId()).put("queueOffset", result.getQueueOffset()));
             out.flush();
         }
+        System.in.read();
+        decided.set(true);
+        Check.until("all " + count + " were asked about", () -> ended.size() >= count);
         while (System.in.read() >= 0) {
             continue;
         }
-        decided[0] = true;
-        Check.until("all " + count + " were asked about", () -> ended.size() >= count);
-        Thread.sleep(ENDS_LEAVE_MS);
         producer.shutdown();
         out.println(Json.line().put("command", "transact").put("ok", true).put("sent", count));
         return true;

@@ -16,7 +16,7 @@ final class DelayCases {
     /** A slot of the timer. */
     private static final long TICK_MS = 1_000;
     /** What a loaded machine adds. */
-    private static final long SLACK_MS = 1_500;
+    private static final long SLACK_MS = 2_500;
 
     private DelayCases() {
     }
@@ -122,7 +122,7 @@ final class DelayCases {
     private static String recall(Env env) throws Exception {
         String topic = env.topic("recall", 1);
         env.setBrokerConfig("recallMessageEnable", "true");
-        long due = System.currentTimeMillis() + 3_500;
+        long due = System.currentTimeMillis() + 6_000;
         List<SendResult> sent = new ArrayList<>();
         for (int i = 0; i < 3; i++) {
             Message message = Env.message(topic, "recall-" + i);

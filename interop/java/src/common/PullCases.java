@@ -21,8 +21,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Lite pull and plain pull consumers. */
 final class PullCases {
     private static final long POLL_MS = 200;
-    /** A held pull must be answered this soon after the send returned. */
-    private static final long WAKE_MS_MAX = 1_000;
+    /** A held pull must be answered this soon after the send returned: before Apache's check of every 5 s, long before its 20 s are over. */
+    private static final long WAKE_MS_MAX = 3_000;
 
     private PullCases() {
     }

@@ -110,8 +110,9 @@ final class PushCases {
         Check.until("queues shared", () -> Inbox.queuesHeld(stays) == queues / 2 && Inbox.queuesHeld(joins) == queues / 2);
         sent.addAll(env.sendMany(topic, "shared", 160));
         all.awaitAll(sent);
-        int share = ofJoined.size();
-        Check.that(share >= 80, "the second consumer got only " + share + " messages");
+        // Half of them on one broker; over several, brokers may not know the new consumer at the same moment.
+        int share = (int) ofJoined.bodies().stream().filter(body -> body.startsWith("shared")).distinct().count();
+        Check.that(share >= 40, "the second consumer got only " + share + " of 160 messages");
         sent.addAll(env.sendMany(topic, "leaving", 40));
         joins.shutdown();
         Inbox.awaitQueues(stays, queues);

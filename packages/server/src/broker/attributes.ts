@@ -101,6 +101,9 @@ function applyOne(merged: Map<string, string>, { current, signed, key, value, ru
   return undefined;
 }
 
+/** What to do about an attribute that is refused. */
+export const ATTRIBUTES_REMEDY = '+key=value sets an attribute, -key removes it; values have to fit the key';
+
 /** Reads the header form `+k=v,-k2`; a text says what is wrong with it. */
 export function parseAttributes(text: string): Map<string, string> | string {
   const change = new Map<string, string>();

@@ -4,9 +4,11 @@
  */
 
 import { javaDoubleText } from '@perigee/core/kit/java-json';
+import { Ticker } from '@perigee/core/kit/ticker';
 import type { Cancel, Clock } from '@perigee/core/platform/ports';
-import { localTime } from '../store/local-time.ts';
+import { LocalTime } from '../store/local-time.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
+import { NamedStats, type StatsName } from './named-stats.ts';
 import { SAMPLE_PERIOD_MS, StatsItem, type StatsSpan } from './stats-item.ts';
 
 /** Topics, and topic-group pairs, that are counted one by one; further ones share an item. */
@@ -22,6 +24,8 @@ const DAY_MS = 86_400_000;
 export class Flow {
   readonly count = new StatsItem();
   readonly bytes = new StatsItem();
+  /** Time that pulls took which found something, ms; made by the first one. */
+  latency: StatsItem | undefined;
   /** Belongs to a system topic: left out of today's and yesterday's totals. */
   readonly isSystem: boolean;
   constructor(isSystem: boolean) {
@@ -43,7 +47,7 @@ interface DayTotals {
 export class BrokerStats {
   readonly #clock: Clock;
   readonly #isSystemTopic: (topic: string) => boolean;
-  readonly #timeZone: string | undefined;
+  readonly #localTime: LocalTime;
   readonly #puts = new Map<string, Flow>();
   /** Group → topic → what it got. */
   readonly #gets = new Map<string, Map<string, Flow>>();
@@ -52,8 +56,15 @@ export class BrokerStats {
   readonly #otherGets = new Flow(false);
   readonly brokerPut = new StatsItem();
   readonly brokerGet = new StatsItem();
+  /** The same without system topics; brought up to date by every sample. */
+  readonly #userPut = new StatsItem();
+  readonly #userGet = new StatsItem();
   /** Put latencies; windows of a minute. */
   readonly putLatencies = new LatencyHistogram();
+  /** What is counted off the hot path. */
+  readonly #named = new NamedStats();
+  /** How long the last read took, ms. */
+  #readMs = 0;
   /** Longest a read took, whole ms. */
   getEntireTimeMaxMs = 0;
   putFailedTimes = 0;
@@ -66,18 +77,33 @@ export class BrokerStats {
   readonly #rateRows: number[][] = [];
   readonly putToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
   readonly getToday: DayTotals = { yesterdayMorning: 0, todayMorning: 0, now: 0 };
-  #cancels: Cancel[] = [];
+  /** Each sleeps when what it would sample has been the same for its whole span. */
+  readonly #tickers: readonly Ticker[];
+  /** No ticker has gone to sleep since they were woken. */
+  #isAwake = false;
   #cancelMidnight: Cancel | undefined;
 
   /** `timeZone`: whose midnight ends a day, an IANA name; the machine's when left out. */
   constructor(clock: Clock, isSystemTopic: (topic: string) => boolean, timeZone?: string) {
     this.#clock = clock;
     this.#isSystemTopic = isSystemTopic;
-    this.#timeZone = timeZone;
+    this.#localTime = new LocalTime(timeZone);
+    const ticker = (periodMs: number, sample: () => boolean): Ticker =>
+      new Ticker(clock, { periodMs }, () => {
+        const isMore = sample();
+        if (!isMore) this.#isAwake = false;
+        return isMore;
+      });
+    this.#tickers = [
+      ticker(SECOND_MS, () => this.sampleRates()),
+      ticker(MINUTE_MS, () => this.putLatencies.roll()),
+      ...(['minute', 'hour', 'day'] as const).map((span) => ticker(SAMPLE_PERIOD_MS[span], () => this.sample(span))),
+    ];
   }
 
   /** Counts messages stored in a topic. */
   topicPut(topic: string, count: number, bytes: number): void {
+    if (!this.#isAwake) this.#wake();
     const flow = this.#puts.get(topic) ?? this.#newPut(topic);
     flow.count.add(count);
     flow.bytes.add(bytes);
@@ -89,67 +115,107 @@ export class BrokerStats {
 
   /** Counts messages that a group got from a topic. */
   groupGet(topic: string, group: string, count: number, bytes: number): void {
+    this.#got(topic, group, count, bytes);
+  }
+
+  /** Counts messages that a group pulled from a topic, with the time of the read that was counted last. */
+  pulled(topic: string, group: string, count: number, bytes: number): void {
+    const flow = this.#got(topic, group, count, bytes);
+    flow.latency ??= new StatsItem();
+    flow.latency.add(this.#readMs);
+  }
+
+  #got(topic: string, group: string, count: number, bytes: number): Flow {
+    if (!this.#isAwake) this.#wake();
     const flow = this.#gets.get(group)?.get(topic) ?? this.#newGet(topic, group);
     flow.count.add(count);
     flow.bytes.add(bytes);
     this.brokerGet.add(count);
     this.#totals.getTransferred += count;
     if (!flow.isSystem) this.getToday.now += count;
+    return flow;
   }
 
   /** Counts a read of a queue, whether it found something, and how long it took. */
   read(found: boolean, tookMs: number): void {
+    if (!this.#isAwake) this.#wake();
     if (found) this.#totals.getFound++;
     else this.#totals.getMiss++;
+    this.#readMs = tookMs;
     if (tookMs > this.getEntireTimeMaxMs) this.getEntireTimeMaxMs = Math.floor(tookMs);
   }
 
   /** Counts how long `count` puts took, from their arrival to their answer. */
   putLatency(tookMs: number, count: number): void {
+    if (!this.#isAwake) this.#wake();
     this.putLatencies.add(tookMs, count);
+  }
+
+  /** Counts what is seldom, by Apache's name and key. */
+  count(name: StatsName, key: string, amount = 1): void {
+    if (!this.#isAwake) this.#wake();
+    this.#named.add(name, key, amount);
   }
 
   /** Starts sampling. */
   start(): void {
-    const clock = this.#clock;
-    const cancels = this.#cancels;
-    cancels.push(clock.every(SECOND_MS, () => this.sampleRates()));
-    cancels.push(clock.every(MINUTE_MS, () => this.putLatencies.roll()));
-    for (const span of ['minute', 'hour', 'day'] as const) cancels.push(clock.every(SAMPLE_PERIOD_MS[span], () => this.sample(span)));
+    for (const ticker of this.#tickers) ticker.start();
     this.#awaitMidnight();
   }
 
   stop(): void {
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels = [];
+    for (const ticker of this.#tickers) ticker.stop();
     this.#cancelMidnight?.();
+  }
+
+  #wake(): void {
+    this.#isAwake = true;
+    for (const ticker of this.#tickers) ticker.wake();
   }
 
   /** Armed anew each time, so that a day of 25 hours, which is not over after 24, ends at midnight too. */
   #awaitMidnight(): void {
-    const before = localTime(this.#clock.wallMs(), this.#timeZone);
+    const before = this.#localTime.at(this.#clock.wallMs());
     const sinceMidnightMs = (before.hour * 3600 + before.minute * 60 + before.second) * 1000 + before.millisecond;
     this.#cancelMidnight = this.#clock.after(DAY_MS - sinceMidnightMs, () => {
-      if (localTime(this.#clock.wallMs(), this.#timeZone).day !== before.day) this.newDay();
+      if (this.#localTime.at(this.#clock.wallMs()).day !== before.day) this.newDay();
       this.#awaitMidnight();
     });
   }
 
-  /** Samples every counter for one span. */
-  sample(span: StatsSpan): void {
+  /** Samples every counter for one span; answers whether any of them can show anything but zeros. */
+  sample(span: StatsSpan): boolean {
     const nowMs = this.#clock.wallMs();
-    this.brokerPut.sample(span, nowMs);
-    this.brokerGet.sample(span, nowMs);
+    let isMore = this.brokerPut.sample(span, nowMs);
+    isMore = this.brokerGet.sample(span, nowMs) || isMore;
+    this.#userPut.sum = this.#userPut.times = this.putToday.now;
+    this.#userGet.sum = this.#userGet.times = this.getToday.now;
+    this.#userPut.sample(span, nowMs);
+    this.#userGet.sample(span, nowMs);
     for (const flow of this.#flows()) {
-      flow.count.sample(span, nowMs);
-      flow.bytes.sample(span, nowMs);
+      isMore = flow.count.sample(span, nowMs) || isMore;
+      isMore = flow.bytes.sample(span, nowMs) || isMore;
+      flow.latency?.sample(span, nowMs);
     }
+    return this.#named.sample(span, nowMs) || isMore;
   }
 
-  /** Samples the second-by-second totals. */
-  sampleRates(): void {
-    this.#rateRows.push([this.#clock.monotonicMs(), ...RATES.map((rate) => this.#totals[rate])]);
-    if (this.#rateRows.length > RATE_SAMPLES) this.#rateRows.shift();
+  /** Samples the second-by-second totals; answers whether they can show anything but zeros. */
+  sampleRates(): boolean {
+    const rows = this.#rateRows;
+    const nowMs = this.#clock.monotonicMs();
+    // Behind a pause of the sampling: as if it had gone on.
+    if (this.#areRatesQuiet) for (const [place, row] of rows.entries()) row[0] = nowMs - (rows.length - place) * SECOND_MS;
+    rows.push([nowMs, ...RATES.map((rate) => this.#totals[rate])]);
+    if (rows.length > RATE_SAMPLES) rows.shift();
+    return !this.#areRatesQuiet;
+  }
+
+  /** Nothing was counted between the oldest and the newest of all the rows that are kept. */
+  get #areRatesQuiet(): boolean {
+    const rows = this.#rateRows;
+    const [first, last] = [rows[0], rows.at(-1)];
+    return rows.length === RATE_SAMPLES && RATES.every((_, index) => first![index + 1] === last![index + 1]);
   }
 
   /** Midnight: today's totals become yesterday's. */
@@ -199,14 +265,21 @@ export class BrokerStats {
         return key === clusterName ? this.brokerPut : undefined;
       case 'BROKER_GET_NUMS':
         return key === clusterName ? this.brokerGet : undefined;
+      case 'GROUP_GET_LATENCY':
+        return this.#getsOfKey(key)?.latency;
+      case 'BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC':
+        return key === clusterName ? this.#userPut : undefined;
+      case 'BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC':
+        return key === clusterName ? this.#userGet : undefined;
       default:
-        return undefined;
+        return this.#named.item(name, key);
     }
   }
 
   /** Forgets a deleted topic. */
   removeTopic(topic: string): void {
     this.#puts.delete(topic);
+    this.#named.removeTopic(topic);
     for (const [group, topics] of this.#gets) {
       if (topics.delete(topic)) this.#getKeys--;
       if (topics.size === 0) this.#gets.delete(group);
@@ -217,6 +290,7 @@ export class BrokerStats {
   removeGroup(group: string): void {
     this.#getKeys -= this.#gets.get(group)?.size ?? 0;
     this.#gets.delete(group);
+    this.#named.removeGroup(group);
   }
 
   #newPut(topic: string): Flow {

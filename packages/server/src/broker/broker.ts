@@ -17,7 +17,7 @@ import { FieldTable } from '@perigee/core/protocol/header-scan';
 import type { HotHandler } from '@perigee/core/remoting/connection';
 import { bindHandlers, done, type RawHandler } from '@perigee/core/remoting/handler';
 import { RemotingClient } from '@perigee/core/remoting/remoting-client';
-import { RemotingServer } from '@perigee/core/remoting/remoting-server';
+import { type ChannelActivity, RemotingServer } from '@perigee/core/remoting/remoting-server';
 import { Turn } from '@perigee/core/remoting/turn';
 import type { BrokerConfig } from '../config/broker-entries.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -165,8 +165,7 @@ export class Broker {
     this.#send = this.#sendHandler(storeHost, options.zoneOffsetMinutes ?? 0);
     this.#pull = this.#pullHandler();
     this.holds = new PullHoldTable(platform.clock, this.#pull.rerun, () => turn.schedule());
-    turn.addWork(() => this.#transactions.endTurn());
-    turn.addWork(() => this.store.endTurn());
+    for (const part of [this.#transactions, this.#pop, this.store]) turn.addWork(() => part.endTurn());
     turn.addWork(() => this.holds.runReady());
     turn.addWork(() => this.#pop.runReady());
     this.#watchChanges();
@@ -206,6 +205,7 @@ export class Broker {
   #transactionService(): TransactionService {
     return new TransactionService({
       broker: this.parts,
+      queue: (topic, queueId) => this.store.queue(topic, queueId),
       put: this.put,
       storeHost: this.#storeHost,
       settings: this.#live.config,
@@ -217,6 +217,7 @@ export class Broker {
   #popService(lite: LiteService): PopService {
     return new PopService(this.#platform, {
       lite: lite.acks,
+      prepareLightQueue: (topic) => this.#kinds.light.prepareToWait(topic),
       broker: this.parts,
       settings: this.#live.config,
       store: this.store,
@@ -325,7 +326,7 @@ export class Broker {
       logical: this.#statics.pulls,
       queue: (topic, queueId) => this.store.queueIfExists(topic, queueId),
       queueToHold: (topic, queueId) => this.#kinds.light.queueToWaitAt(topic, queueId),
-      counted: (group, topic, _queueId, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
+      counted: (group, topic, _queueId, messages, bytes) => stats.pulled(topic, group, messages, bytes),
       looked: (found, tookMs) => stats.read(found, tookMs),
     });
   }
@@ -407,7 +408,9 @@ export class Broker {
         new FieldTable(request),
       ]),
     );
-    const shared = { idleMaxMs, handlers, turn: this.#turn };
+    const { stats } = this.parts;
+    const onActivity = (activity: ChannelActivity): void => stats.count('CHANNEL_ACTIVITY', activity);
+    const shared = { idleMaxMs, handlers, turn: this.#turn, onActivity };
     this.#main = new RemotingServer(this.#platform, {
       ...shared,
       at: { host: bindAddress, port: listenPort },

@@ -57,6 +57,7 @@ export class ConsumerFilterTable {
   readonly #logged = new Set<string>();
   #count = 0;
   #dirty = false;
+  #changeListener: () => void = () => {};
 
   constructor(
     platform: { readonly clock: Clock; readonly log: Log },
@@ -70,6 +71,16 @@ export class ConsumerFilterTable {
     this.#file = new TableFile(platform, file, 'consumerFilter.json', () => this.#render());
     this.#compiled = compiled;
     this.#bloom = new BloomFilter(settings.maxErrorRateOfBloomFilter, settings.expectConsumerNumUseFilter);
+  }
+
+  /** `listener` hears when there is something to write, or to look after. */
+  onChange(listener: () => void): void {
+    this.#changeListener = listener;
+  }
+
+  #changed(): void {
+    this.#dirty = true;
+    this.#changeListener();
   }
 
   /** Reads consumerFilter.json. Throws for a file that is there and cannot be read. */
@@ -123,7 +134,7 @@ export class ConsumerFilterTable {
     this.#dirty = false;
     this.#file.changed();
     const failure = await this.#file.settled();
-    if (failure !== undefined) this.#dirty = true;
+    if (failure !== undefined) this.#changed();
     return failure;
   }
 
@@ -137,7 +148,7 @@ export class ConsumerFilterTable {
     if (known !== undefined && known.expression === subString && known.expressionType === expressionType) {
       known.clientVersion = subVersion;
       known.deadTime = 0;
-      this.#dirty = true;
+      this.#changed();
       return;
     }
     const entry = {
@@ -185,14 +196,14 @@ export class ConsumerFilterTable {
     const topics = this.#topicsOfGroup.get(group);
     if (topics === undefined) this.#topicsOfGroup.set(group, new Set([topic]));
     else topics.add(topic);
-    this.#dirty = true;
+    this.#changed();
   }
 
   #remove(topic: string, group: string): void {
     const groups = this.#topics.get(topic);
     if (groups === undefined || !groups.delete(group)) return;
     this.#count--;
-    this.#dirty = true;
+    this.#changed();
     if (groups.size === 0) this.#topics.delete(topic);
     const topics = this.#topicsOfGroup.get(group);
     topics?.delete(topic);
@@ -203,7 +214,7 @@ export class ConsumerFilterTable {
     const filter = this.get(topic, group);
     if (filter === undefined || isDeadFilter(filter)) return;
     filter.deadTime = this.#clock.wallMs();
-    this.#dirty = true;
+    this.#changed();
   }
 
   #dropDead(): void {

@@ -46,6 +46,7 @@ export class ConsumerOffsetTable {
   readonly #resetListeners: ((group: string, topic: string, queueId: number) => void)[] = [];
   #commits = 0;
   #dirty = false;
+  #changeListener: () => void = () => {};
   /** Queues with a pending reset: the pull path looks no further while it is 0. */
   #resetCount = 0;
 
@@ -58,6 +59,16 @@ export class ConsumerOffsetTable {
     this.#settings = settings;
     this.#file = new TableFile(platform, file, offsetFileName(settings), () => this.#render());
     this.#version = { counter: 0, stateVersion: 0, timestamp: this.#clock.wallMs() };
+  }
+
+  /** `listener` hears when there is something to write, once per write. */
+  onChange(listener: () => void): void {
+    this.#changeListener = listener;
+  }
+
+  #changed(): void {
+    this.#dirty = true;
+    this.#changeListener();
   }
 
   /** Reads consumerOffset.json. Throws for a file that is there and cannot be read. */
@@ -77,7 +88,7 @@ export class ConsumerOffsetTable {
     const positions = this.#of(group, topic).committed;
     if (positions.size >= POSITIONS_PER_TOPIC_MAX && !positions.has(queueId)) return;
     positions.set(queueId, queueOffset);
-    this.#dirty = true;
+    if (!this.#dirty) this.#changed();
     if (++this.#commits % this.#settings.consumerOffsetUpdateVersionStep === 0)
       this.#version = nextVersion(this.#version, this.#clock.wallMs());
   }
@@ -87,7 +98,7 @@ export class ConsumerOffsetTable {
     const positions = this.#of(group, topic).pulled;
     if (positions.size >= POSITIONS_PER_TOPIC_MAX && !positions.has(queueId)) return;
     positions.set(queueId, queueOffset);
-    this.#dirty = true;
+    if (!this.#dirty) this.#changed();
   }
 
   /** The committed position, -1 when there is none. A pending reset is not looked at. */
@@ -182,7 +193,7 @@ export class ConsumerOffsetTable {
     this.#dirty = false;
     this.#file.changed();
     const failure = await this.#file.settled();
-    if (failure !== undefined) this.#dirty = true;
+    if (failure !== undefined) this.#changed();
     return failure;
   }
 
@@ -232,7 +243,7 @@ export class ConsumerOffsetTable {
     if (positions === undefined) return false;
     this.#resetCount -= positions.reset?.size ?? 0;
     topics.delete(topic);
-    this.#dirty = true;
+    if (!this.#dirty) this.#changed();
     return true;
   }
 

@@ -67,6 +67,9 @@ export class ConsumerGroup {
   }
 }
 
+/** Consumer groups that one connection may join; a Java process has one per consumer it starts. */
+export const CONSUMER_GROUPS_PER_CONNECTION_MAX = 4096;
+
 interface Compensated {
   consumeType: ConsumeType;
   messageModel: MessageModel;
@@ -87,6 +90,7 @@ export class ConsumerTable {
   readonly #pendingNotices = new Set<string>();
   readonly #conflicts: SubscriptionConflictTable;
   readonly #goneListeners: ((group: string) => void)[] = [];
+  #useListener: () => void = () => {};
 
   constructor(platform: Pick<Platform, 'clock' | 'log'>, config: ConsumerTableConfig) {
     this.#platform = platform;
@@ -94,9 +98,26 @@ export class ConsumerTable {
     this.#conflicts = new SubscriptionConflictTable(platform);
   }
 
+  /** `listener` hears of every heartbeat and of what {@link expire} and {@link notifyPending} have to look after. */
+  onUse(listener: () => void): void {
+    this.#useListener = listener;
+  }
+
+  /** Nothing can expire. */
+  get isEmpty(): boolean {
+    return this.#groups.size === 0 && this.#compensated.size === 0;
+  }
+
   /** Tells `listener` of every group whose last connection left. */
   onGroupGone(listener: (group: string) => void): void {
     this.#goneListeners.push(listener);
+  }
+
+  /** Whether a connection may be in all of these groups beside those that it is in. */
+  mayJoin(peer: Peer, groups: readonly string[]): boolean {
+    const known = this.#groupsOfPeer.get(peer.id);
+    if ((known?.size ?? 0) + groups.length <= CONSUMER_GROUPS_PER_CONNECTION_MAX) return true;
+    return new Set([...(known ?? []), ...groups]).size <= CONSUMER_GROUPS_PER_CONNECTION_MAX;
   }
 
   /** Enters or refreshes a connection. Answers whether the group changed; its members are told then. */
@@ -119,6 +140,7 @@ export class ConsumerTable {
     if (subscriptions !== undefined)
       this.#conflicts.note(group.name, { peerId: peer.id, clientId: registration.client.clientId }, subscriptions);
     if (isNew || changed) this.#notify(group);
+    this.#useListener();
     return isNew || changed;
   }
 
@@ -212,6 +234,7 @@ export class ConsumerTable {
     }
     known.consumeType = consumeType;
     known.messageModel = messageModel;
+    this.#useListener();
     if (subscription === undefined) return;
     if (!known.subscriptions.has(subscription.topic)) {
       if (this.#compensatedCount >= COMPENSATED_SUBSCRIPTIONS_MAX) return;
@@ -273,7 +296,10 @@ export class ConsumerTable {
   #notify(group: ConsumerGroup): void {
     if (!group.notify || !this.#config.notifyConsumerIdsChangedEnable || group.messageModel === 'BROADCASTING') return;
     if (this.#config.realTimeNotifyConsumerChange) this.#tell(group);
-    else this.#pendingNotices.add(group.name);
+    else {
+      this.#pendingNotices.add(group.name);
+      this.#useListener();
+    }
   }
 
   #tell(group: ConsumerGroup): void {

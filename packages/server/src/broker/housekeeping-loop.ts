@@ -1,5 +1,6 @@
 /** What the broker does by the clock for its tables (broker.md 28). */
-import type { Cancel, Clock } from '@perigee/core/platform/ports';
+import { Ticker } from '@perigee/core/kit/ticker';
+import type { Clock } from '@perigee/core/platform/ports';
 import type { BrokerParts } from './broker-parts.ts';
 
 const CLIENT_SCAN_FIRST_MS = 10_000;
@@ -17,34 +18,66 @@ type LoopParts = Pick<
   'settings' | 'topics' | 'groups' | 'consumers' | 'producers' | 'locks' | 'offsets' | 'filters' | 'stats'
 >;
 
-/** Expires clients and locks, writes positions, sends held-back notices, samples the counters. */
+/** Expires clients and locks, writes positions, sends held-back notices, samples the counters. Sleeps where nothing is to be done. */
 export class HousekeepingLoop {
-  readonly #clock: Clock;
   readonly #parts: LoopParts;
-  #cancels: Cancel[] = [];
+  readonly #clients: Ticker;
+  readonly #locks: Ticker;
+  readonly #notices: Ticker;
+  readonly #tables: Ticker;
+  readonly #filters: Ticker;
+  readonly #offsets: Ticker;
   #isRetrying = false;
 
   constructor(platform: { readonly clock: Clock }, parts: LoopParts) {
-    this.#clock = platform.clock;
+    const { clock } = platform;
+    const { producers, consumers, locks, filters, offsets } = parts;
     this.#parts = parts;
+    this.#clients = new Ticker(clock, { periodMs: CLIENT_SCAN_MS, firstMs: CLIENT_SCAN_FIRST_MS }, () => {
+      producers.expire();
+      consumers.expire();
+      return !producers.isEmpty || !consumers.isEmpty;
+    });
+    this.#locks = new Ticker(clock, { periodMs: LOCK_SCAN_MS }, () => {
+      locks.removeExpired();
+      return locks.groupCount > 0;
+    });
+    this.#notices = new Ticker(clock, { periodMs: NOTICE_MS, firstMs: NOTICE_FIRST_MS }, () => {
+      consumers.notifyPending();
+      return false;
+    });
+    this.#tables = new Ticker(clock, { periodMs: TABLE_RETRY_MS }, () => {
+      void this.#retryTables();
+      return false;
+    });
+    this.#filters = new Ticker(clock, { periodMs: FILTER_MS }, () => {
+      void filters.persist();
+      return filters.size > 0;
+    });
+    const offsetsMs = parts.settings.flushConsumerOffsetInterval;
+    this.#offsets = new Ticker(clock, { periodMs: offsetsMs, firstMs: Math.min(OFFSET_FIRST_MS, offsetsMs) }, () => {
+      void offsets.persist();
+      return false;
+    });
+  }
+
+  get #tickers(): Ticker[] {
+    return [this.#clients, this.#locks, this.#notices, this.#tables, this.#filters, this.#offsets];
   }
 
   start(): void {
-    const { consumers, producers, locks, offsets, filters, stats, settings } = this.#parts;
+    const { consumers, producers, locks, offsets, filters, topics, groups, stats } = this.#parts;
     stats.start();
-    this.#every(CLIENT_SCAN_MS, CLIENT_SCAN_FIRST_MS, () => {
-      producers.expire();
-      consumers.expire();
+    producers.onUse(() => this.#clients.wake());
+    consumers.onUse(() => {
+      this.#clients.wake();
+      this.#notices.wake();
     });
-    this.#every(LOCK_SCAN_MS, LOCK_SCAN_MS, () => locks.removeExpired());
-    this.#every(NOTICE_MS, NOTICE_FIRST_MS, () => consumers.notifyPending());
-    this.#every(TABLE_RETRY_MS, TABLE_RETRY_MS, () => void this.#retryTables());
-    this.#every(FILTER_MS, FILTER_MS, () => void filters.persist());
-    this.#every(
-      settings.flushConsumerOffsetInterval,
-      Math.min(OFFSET_FIRST_MS, settings.flushConsumerOffsetInterval),
-      () => void offsets.persist(),
-    );
+    locks.onUse(() => this.#locks.wake());
+    filters.onChange(() => this.#filters.wake());
+    offsets.onChange(() => this.#offsets.wake());
+    for (const table of [topics, groups]) table.onWriteFailed(() => this.#tables.wake());
+    for (const ticker of this.#tickers) ticker.start();
   }
 
   /** A topic whose messages were acked must not stay out of its file because the disk was full when it was made. */
@@ -61,14 +94,9 @@ export class HousekeepingLoop {
    * they are not.
    */
   async stop(): Promise<Error | undefined> {
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels = [];
+    for (const ticker of this.#tickers) ticker.stop();
     this.#parts.stats.stop();
     const [offsetFailure, filterFailure] = await Promise.all([this.#parts.offsets.persist(), this.#parts.filters.persist()]);
     return offsetFailure ?? filterFailure;
-  }
-
-  #every(periodMs: number, firstMs: number, action: () => void): void {
-    this.#cancels.push(this.#clock.every(periodMs, action, firstMs));
   }
 }

@@ -53,11 +53,12 @@ export class LatencyHistogram {
     if (ms > this.maxMs) this.maxMs = Math.floor(ms);
   }
 
-  /** Starts a new window; the one that ends is what the figures show until the next. */
-  roll(): void {
+  /** Starts a new window; the one that ends is what the figures show until the next. Answers whether it counted anything. */
+  roll(): boolean {
     const free = this.#last;
     this.#last = this.#current;
     this.#current = free === undefined ? new Float64Array(BUCKETS) : free.fill(0);
+    return this.#last.some((count) => count > 0);
   }
 
   /** The latency that `share` (0..1) of the last window did not exceed, ms; 0 without events. */

@@ -21,9 +21,15 @@ function keyOf(queue: MessageQueue): string {
 export class LockTable {
   readonly #clock: Platform['clock'];
   readonly #groups = new Map<string, Map<string, Lock>>();
+  #useListener: () => void = () => {};
 
   constructor(platform: Pick<Platform, 'clock'>) {
     this.#clock = platform.clock;
+  }
+
+  /** `listener` hears when there are locks that can expire. */
+  onUse(listener: () => void): void {
+    this.#useListener = listener;
   }
 
   /** Locks or renews queues for a client; answers those that it holds now, in the order asked. */
@@ -37,6 +43,7 @@ export class LockTable {
     const granted: MessageQueue[] = [];
     for (const queue of queues) if (this.#grant(locks, keyOf(queue), clientId, nowMs)) granted.push(queue);
     if (locks.size === 0) this.#groups.delete(group);
+    else this.#useListener();
     return granted;
   }
 

@@ -64,6 +64,9 @@ export const BUILT_IN_GROUPS: readonly string[] = [
 
 const ALLOWED = /^[%|a-zA-Z0-9_-]+$/;
 const ALLOWED_TEXT = '^[%|a-zA-Z0-9_-]+$';
+/** What to do about the name of a topic, or of a group, that is refused. */
+export const TOPIC_NAME_REMEDY = `use 1 to ${TOPIC_NAME_MAX} of the characters a-z, A-Z, 0-9, %, |, _ and -`;
+export const GROUP_NAME_REMEDY = `use 1 to ${GROUP_NAME_MAX} of the characters a-z, A-Z, 0-9, %, |, _ and -`;
 
 function problemOf(what: 'topic' | 'group', name: string, nameMax: number): string | undefined {
   if (name.trim().length === 0) return `The specified ${what} is blank.`;

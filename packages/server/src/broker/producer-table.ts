@@ -23,11 +23,22 @@ export class ProducerTable {
   readonly #groupsOfPeer = new Map<number, Set<string>>();
   /** Client id → its newest channel (replies of request-reply go there). */
   readonly #channelOfClient = new Map<string, ClientChannel>();
+  #useListener: () => void = () => {};
   #turn = 0;
 
   constructor(platform: Pick<Platform, 'clock' | 'log'>, config: ProducerTableConfig) {
     this.#platform = platform;
     this.#config = config;
+  }
+
+  /** `listener` hears of every heartbeat. */
+  onUse(listener: () => void): void {
+    this.#useListener = listener;
+  }
+
+  /** Nothing can expire. */
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
   }
 
   /** Enters a connection into a group, or refreshes it. Answers false when the connection is in too many groups already. */
@@ -49,6 +60,7 @@ export class ProducerTable {
     }
     putChannel(channels, client, this.#platform.clock.monotonicMs());
     this.#channelOfClient.set(client.clientId, channels.get(peer.id) as ClientChannel);
+    this.#useListener();
     return true;
   }
 

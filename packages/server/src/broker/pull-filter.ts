@@ -6,7 +6,7 @@ import { MessageProperty, PropertyScanner } from '@perigee/core/message/properti
 import { recordPropertiesEnd, recordPropertiesStart } from '@perigee/core/message/record';
 import type { SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import type { Refusal } from '@perigee/core/protocol/refusal';
-import type { RecordFilter, RowFilter } from '../store/message-reader.ts';
+import type { RecordFilter, RowFilter, UnitFilter } from '../store/message-reader.ts';
 import type { ConsumerFilter } from './consumer-filter-table.ts';
 import { RETRY_PREFIX } from './names.ts';
 import type { PullRefusals } from './pull-refusals.ts';
@@ -20,6 +20,8 @@ export interface PullFilter {
   readonly rowFilter: RowFilter | undefined;
   /** undefined: every record whose row passed. */
   readonly recordFilter: RecordFilter | undefined;
+  /** Asked where an Apache broker left a unit beside the row. */
+  readonly unitFilter?: UnitFilter | undefined;
 }
 
 const EVERYTHING: PullFilter = { rowFilter: undefined, recordFilter: undefined };
@@ -48,6 +50,7 @@ export class PullFilters {
   /** Filters of subscriptions that need nothing else: tags, and expressions that came with a pull. */
   readonly #own = new WeakMap<SubscriptionData, PullFilter>();
   readonly #compiled = new WeakMap<Sql92Filter, PullFilter>();
+  readonly #registered = new WeakMap<ConsumerFilter, PullFilter>();
   readonly #retries = new WeakMap<SubscriptionData, PullFilter>();
 
   constructor(parts: PullFilterParts) {
@@ -105,7 +108,7 @@ export class PullFilters {
       const registered = filters.get(pull.topic, pull.group);
       if (registered === undefined) return refusals.filterNotExist(subscription.subString);
       if (registered.clientVersion < pull.subVersion) return refusals.filterNotLatest(registered.clientVersion, pull.subVersion);
-      filter = this.#filterOf(registered.filter);
+      filter = this.#registeredFilter(registered);
     }
     if (!settings.enablePropertyFilter) return refusals.propertyFilterOff(subscription.expressionType);
     if (subscription.classFilterMode) return EVERYTHING;
@@ -132,6 +135,15 @@ export class PullFilters {
     return known;
   }
 
+  #registeredFilter(registered: ConsumerFilter): PullFilter {
+    let known = this.#registered.get(registered);
+    if (known === undefined) {
+      known = { ...this.#filterOf(registered.filter), unitFilter: unitFilterOf(registered) };
+      this.#registered.set(registered, known);
+    }
+    return known;
+  }
+
   /** Retried messages pass by the filter that the group has for the topic they came from; all pass where it has none. */
   #retryFilter(subscription: SubscriptionData, group: string): PullFilter {
     const known = this.#retries.get(subscription);
@@ -151,4 +163,16 @@ export class PullFilters {
     this.#retries.set(subscription, filter);
     return filter;
   }
+}
+
+/**
+ * What the bit map of a unit says about a filter (broker.md 10.3): false, and the message is none for the group. It says
+ * nothing about messages that were stored before the filter was known, and nothing when it has another size.
+ */
+function unitFilterOf({ bornTime, bloomFilterData: { bitPos, bitNum } }: ConsumerFilter): UnitFilter {
+  return ({ storeTimestampMs, bitmap }) => {
+    if (storeTimestampMs <= bornTime || bitmap.length * 8 !== bitNum) return true;
+    for (const bit of bitPos) if (((bitmap[bit >>> 3] as number) & (1 << (bit & 7))) === 0) return false;
+    return true;
+  };
 }

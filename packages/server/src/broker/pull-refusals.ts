@@ -2,7 +2,7 @@
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import { FAQ } from './send-refusals.ts';
+import { FAQ, queuesRemedy, queuesText } from './send-refusals.ts';
 
 /** forbiddenType of the answer (remoting.md 7.2). */
 const FORBIDDEN_BROKER = '1';
@@ -93,7 +93,8 @@ export class PullRefusals {
       slug: 'queue-illegal',
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `queueId[${queueId}] is illegal, topic:[${topic.topicName}] topicConfig.readQueueNums:[${topic.readQueueNums}] consumer:[${consumer}]`,
-      remedy: 'refresh the route, or raise readQueueNums',
+      measured: queuesText(topic.readQueueNums, 'read '),
+      remedy: queuesRemedy(topic.topicName, topic.readQueueNums, 'read '),
       ext: NO_EXT,
     });
   }

@@ -1,7 +1,7 @@
 /** Keeps the broker and its topics registered with every NameServer (broker.md 3). */
 import { crc32 } from 'node:zlib';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
-import { DATA_VERSION_ZERO } from '@perigee/core/protocol/bodies/data-version';
+import { DATA_VERSION_ZERO, type DataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { decodeKvTable } from '@perigee/core/protocol/bodies/kv-table';
 import { encodeRegisterBrokerBody } from '@perigee/core/protocol/bodies/register-broker';
 import { PERM_READ, PERM_WRITE, type TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
@@ -56,6 +56,19 @@ interface Target {
   reachable: boolean | undefined;
 }
 
+interface ChecksummedBody {
+  readonly bytes: Buffer;
+  readonly checksum: string;
+}
+
+/** The body of a full registration, with what it was made of: every change of a topic makes a new version. */
+interface FullBody {
+  readonly dataVersion: DataVersion;
+  readonly mappingDataVersion: DataVersion | undefined;
+  readonly brokerPermission: number;
+  readonly body: ChecksummedBody;
+}
+
 /**
  * Registers with every NameServer on its own, so that one that hangs delays no other. A NameServer takes an
  * incremental registration as the whole new version, so after a failure everything is sent again: a topic whose
@@ -70,6 +83,7 @@ export class RegistrationLoop {
   readonly #link: NameServerLink;
   readonly #targets = new Map<string, Target>();
   #ports: RegistrationPorts | undefined;
+  #full: FullBody | undefined;
   #cancel: Cancel | undefined;
 
   constructor(
@@ -155,8 +169,7 @@ export class RegistrationLoop {
     target.running = true;
     try {
       while (this.#ports !== undefined && (target.full || target.changed.size > 0)) {
-        const topics = target.full ? this.#topics.topics() : this.#changedTopics(target);
-        const request = this.#registration(topics);
+        const request = this.#registration(target.full ? this.#fullBody() : this.#body(this.#changedTopics(target)));
         target.full = false;
         target.changed.clear();
         if (await this.#register(address, target, request)) continue;
@@ -191,7 +204,25 @@ export class RegistrationLoop {
     }
   }
 
-  #registration(topics: Iterable<TopicConfig>): OutgoingRequest {
+  /** That of all topics is kept: it is the same every period, until one of them changes. */
+  #fullBody(): ChecksummedBody {
+    const { dataVersion } = this.#topics;
+    const mappingDataVersion = this.#mappings?.dataVersion;
+    const { brokerPermission } = this.#settings;
+    const kept = this.#full;
+    if (
+      kept !== undefined &&
+      kept.dataVersion === dataVersion &&
+      kept.mappingDataVersion === mappingDataVersion &&
+      kept.brokerPermission === brokerPermission
+    )
+      return kept.body;
+    const body = this.#body(this.#topics.topics());
+    this.#full = { dataVersion, mappingDataVersion, brokerPermission, body };
+    return body;
+  }
+
+  #body(topics: Iterable<TopicConfig>): ChecksummedBody {
     const mask = this.#settings.brokerPermission;
     const isRestricted = (mask & (PERM_READ | PERM_WRITE)) !== (PERM_READ | PERM_WRITE);
     const topicConfigTable = new Map<string, TopicConfig>();
@@ -201,7 +232,7 @@ export class RegistrationLoop {
       const mapping = this.#mappings?.mapping(topic.topicName);
       if (mapping !== undefined) topicQueueMappingInfoMap.set(topic.topicName, mappingInfoOf(mapping));
     }
-    const body = encodeRegisterBrokerBody({
+    const bytes = encodeRegisterBrokerBody({
       filterServerList: [],
       topics: {
         dataVersion: this.#topics.dataVersion,
@@ -210,6 +241,11 @@ export class RegistrationLoop {
         topicQueueMappingInfoMap,
       },
     });
+    // remoting.md 9.1: the sign bit is dropped, and 0 means "not checked".
+    return { bytes, checksum: String(crc32(bytes) & 0x7fffffff) };
+  }
+
+  #registration({ bytes, checksum }: ChecksummedBody): OutgoingRequest {
     return {
       code: RequestCode.REGISTER_BROKER,
       ext: {
@@ -218,10 +254,9 @@ export class RegistrationLoop {
         haServerAddr: this.haServerAddress,
         enableActingMaster: 'false',
         compressed: 'false',
-        // remoting.md 9.1: the sign bit is dropped, and 0 means "not checked".
-        bodyCrc32: String(crc32(body) & 0x7fffffff),
+        bodyCrc32: checksum,
       },
-      body,
+      body: bytes,
     };
   }
 

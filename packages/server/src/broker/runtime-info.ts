@@ -122,6 +122,8 @@ function* flow({ flow, groups, stats }: BrokerParts): Generator<[string, string]
   yield ['unreadReplyBytes', readableBytes(sum(({ pendingBytes }) => pendingBytes))];
   yield ['connectionsStoppedReading', String(sum(({ stopped }) => stopped))];
   yield ['connectionsCutSlowReader', String(sum(({ cuts }) => cuts))];
+  yield ['unfinishedRequestBytes', readableBytes(sum(({ unfinishedBytes }) => unfinishedBytes))];
+  yield ['connectionsCutUnfinished', String(sum(({ unfinishedCuts }) => unfinishedCuts))];
   const slowest = listeners.flatMap((listener) => listener.slowest ?? []).sort((a, b) => b.pendingBytes - a.pendingBytes)[0];
   if (slowest !== undefined) yield ['slowestReader', `${slowest.address} ${readableBytes(slowest.pendingBytes)}`];
 }

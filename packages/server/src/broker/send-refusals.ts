@@ -3,6 +3,7 @@ import { PROPERTIES_BYTES_MAX } from '@perigee/core/message/properties';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { TOPIC_NAME_REMEDY } from './names.ts';
 
 export const FAQ = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.';
 
@@ -19,8 +20,24 @@ export function topicConfigText(config: TopicConfig): string {
   return `TopicConfig [topicName=${config.topicName}, readQueueNums=${config.readQueueNums}, writeQueueNums=${config.writeQueueNums}, perm=${perm}, topicFilterType=${config.topicFilterType}, topicSysFlag=${config.topicSysFlag}, order=${config.order}, attributes={${attributes}}]`;
 }
 
-/** `yyyy-MM-dd HH:mm:ss,SSS` in UTC. */
+/** Which queues of a topic exist, for the measured part of a refusal; `kind`: "read " or "" where either number counts. */
+export function queuesText(queueNums: number, kind: 'read ' | '' = ''): string {
+  if (queueNums <= 0) return `the topic has no ${kind}queues`;
+  return queueNums === 1 ? `queue 0 is the only ${kind}queue` : `${kind}queues 0 to ${queueNums - 1} exist`;
+}
+
+/** What to do about a queue that does not exist. */
+export function queuesRemedy(topic: string, queueNums: number, kind: 'read ' | '' = ''): string {
+  if (queueNums <= 0) return `give it some: mqadmin updateTopic -t ${topic} -b <broker>${kind === '' ? ' -w <queues>' : ''} -r <queues>`;
+  return `refresh the route, or raise ${kind === '' ? 'the queue numbers of the topic' : 'readQueueNums'}`;
+}
+
+/** The last instant that a date can name (ECMAScript, 21.4.1.1). */
+const DATE_MS_MAX = 8_640_000_000_000_000;
+
+/** `yyyy-MM-dd HH:mm:ss,SSS` in UTC; the bare number where no calendar reaches. */
 function timeText(timestampMs: number): string {
+  if (Math.abs(timestampMs) > DATE_MS_MAX) return String(timestampMs);
   return (
     new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' }).format(timestampMs) +
     `,${String(timestampMs % 1000).padStart(3, '0')}`
@@ -52,7 +69,7 @@ export class SendRefusals {
       slug: 'topic-name',
       code: ResponseCode.INVALID_PARAMETER,
       legacy: problem,
-      remedy: 'rename the topic',
+      remedy: TOPIC_NAME_REMEDY,
       ext: this.#ext,
     });
   }
@@ -83,12 +100,13 @@ export class SendRefusals {
   }
 
   queueIllegal(queueId: number, config: TopicConfig, producer: string): Refusal {
+    const queueNums = Math.max(config.writeQueueNums, config.readQueueNums);
     return refusal({
       slug: 'queue-illegal',
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `request queueId[${queueId}] is illegal, ${topicConfigText(config)} Producer: ${producer}`,
-      measured: `queues 0 to ${Math.max(config.writeQueueNums, config.readQueueNums) - 1} exist`,
-      remedy: 'refresh the route, or raise the queue numbers of the topic',
+      measured: queuesText(queueNums),
+      remedy: queuesRemedy(config.topicName, queueNums),
       ext: this.#ext,
     });
   }
@@ -110,6 +128,7 @@ export class SendRefusals {
       code: ResponseCode.SYSTEM_ERROR,
       legacy: `broker unable to service, until ${timeText(startMs)}`,
       cause: 'startAcceptSendRequestTimeStamp lies in the future',
+      remedy: 'send to another broker until then, or change it with mqadmin updateBrokerConfig',
       ext: this.#ext,
     });
   }
@@ -156,6 +175,7 @@ export class SendRefusals {
       slug: 'batch-to-retry-topic',
       code: ResponseCode.MESSAGE_ILLEGAL,
       legacy: `batch request does not support retry group ${topic}`,
+      remedy: 'send the messages one by one',
       ext: this.#ext,
     });
   }
@@ -170,6 +190,10 @@ export class SendRefusals {
   }
 
   batchBody(problem: string): Refusal {
-    return this.messageIllegal({ slug: 'batch-body', cause: problem });
+    return this.messageIllegal({
+      slug: 'batch-body',
+      cause: problem,
+      remedy: 'encode every message of a batch with its own lengths, as the client libraries do',
+    });
   }
 }

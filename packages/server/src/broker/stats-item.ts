@@ -8,7 +8,7 @@ export const SAMPLE_PERIOD_MS: Readonly<Record<StatsSpan, number>> = { minute: 1
 const SAMPLES_KEPT: Readonly<Record<StatsSpan, number>> = { minute: 7, hour: 7, day: 25 };
 
 interface Sample {
-  readonly atMs: number;
+  atMs: number;
   readonly sum: number;
   readonly times: number;
 }
@@ -29,12 +29,24 @@ export class StatsItem {
     this.times++;
   }
 
-  /** Remembers the counter as it is now. Before the first sample the counter is taken to have been 0. */
-  sample(span: StatsSpan, nowMs: number): void {
+  /**
+   * Remembers the counter as it is now. Before the first sample the counter is taken to have been 0. Answers whether the span
+   * can show anything but zeros: sampling may pause when it can not, and go on when something is counted.
+   */
+  sample(span: StatsSpan, nowMs: number): boolean {
     const samples = this.#samples[span];
-    if (samples.length === 0) samples.push({ atMs: nowMs - SAMPLE_PERIOD_MS[span], sum: 0, times: 0 });
+    const periodMs = SAMPLE_PERIOD_MS[span];
+    if (samples.length === 0) samples.push({ atMs: nowMs - periodMs, sum: 0, times: 0 });
+    if (this.#isQuiet(span)) for (const [place, sample] of samples.entries()) sample.atMs = nowMs - periodMs * (samples.length - place);
     samples.push({ atMs: nowMs, sum: this.sum, times: this.times });
     if (samples.length > SAMPLES_KEPT[span]) samples.shift();
+    return !this.#isQuiet(span);
+  }
+
+  /** Nothing was counted between the oldest and the newest of all the samples that are kept. */
+  #isQuiet(span: StatsSpan): boolean {
+    const samples = this.#samples[span];
+    return samples.length === SAMPLES_KEPT[span] && samples[0]!.times === samples[samples.length - 1]!.times;
   }
 
   /** Sum, per second and per call, between the oldest and the newest sample of a span. */

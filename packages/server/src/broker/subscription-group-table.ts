@@ -13,8 +13,8 @@ import {
 } from '@perigee/core/protocol/bodies/subscription-group';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import { GROUP_ATTRIBUTES, mergeAttributes } from './attributes.ts';
-import { BUILT_IN_GROUPS, groupNameProblem, LIGHT_QUEUE_PREFIX, SYSTEM_GROUP_PREFIX } from './names.ts';
+import { ATTRIBUTES_REMEDY, GROUP_ATTRIBUTES, mergeAttributes } from './attributes.ts';
+import { BUILT_IN_GROUPS, GROUP_NAME_REMEDY, groupNameProblem, LIGHT_QUEUE_PREFIX, SYSTEM_GROUP_PREFIX } from './names.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 import { QUEUES_PER_TOPIC_MAX } from './topic-table.ts';
 
@@ -95,6 +95,11 @@ export class SubscriptionGroupTable {
 
   get dataVersion(): DataVersion {
     return this.#version;
+  }
+
+  /** `listener` hears when the file could not be written; the next `settled` tries again. */
+  onWriteFailed(listener: () => void): void {
+    this.#file.failed = listener;
   }
 
   /** Resolves when all changes are in the file; with the error when writing failed. */
@@ -185,13 +190,15 @@ export class SubscriptionGroupTable {
   /** The settings that an update leads to, attributes without sign, or why it is refused. */
   #prepare(config: SubscriptionGroupConfig): SubscriptionGroupConfig | Refusal {
     const problem = groupNameProblem(config.groupName);
-    if (problem !== undefined) return refusal({ slug: 'group-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem });
+    if (problem !== undefined)
+      return refusal({ slug: 'group-name', code: ResponseCode.INVALID_PARAMETER, legacy: problem, remedy: GROUP_NAME_REMEDY });
     if (config.retryQueueNums < 0 || config.retryQueueNums > QUEUES_PER_TOPIC_MAX)
       return refusal({
         slug: 'queue-nums',
         code: ResponseCode.INVALID_PARAMETER,
         legacy: `The retry queue number of group ${config.groupName} is out of range.`,
         measured: `${config.retryQueueNums}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
+        remedy: 'send a number in the range',
       });
     const known = this.#groups.get(config.groupName);
     if (known === undefined && this.#groups.size >= GROUPS_MAX)
@@ -200,10 +207,12 @@ export class SubscriptionGroupTable {
         code: ResponseCode.SYSTEM_ERROR,
         legacy: 'create subscription group failed',
         measured: `${this.#groups.size} groups, at most ${GROUPS_MAX}`,
+        remedy: 'delete groups that nobody uses: mqadmin deleteSubGroup',
       });
     // Apache's message says "topic" for groups too.
     const merged = mergeAttributes({ current: known?.attributes, change: config.attributes, rules: GROUP_ATTRIBUTES, what: 'topic' });
-    if ('problem' in merged) return refusal({ slug: 'group-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
+    if ('problem' in merged)
+      return refusal({ slug: 'group-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem, remedy: ATTRIBUTES_REMEDY });
     return { ...config, attributes: merged.attributes };
   }
 

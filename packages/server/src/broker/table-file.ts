@@ -22,6 +22,8 @@ export class TableFile {
   #scheduled = false;
   #dirty = false;
   #writing: Promise<Error | undefined> | undefined;
+  /** Hears when the file could not be written: the change waits for the next call of `settled`. */
+  failed: () => void = () => {};
 
   /** `name` is for the log; `render` gives the text of the table as it is now. */
   constructor(platform: { readonly clock: Clock; readonly log: Log }, file: ConfigText, name: string, render: () => string) {
@@ -70,6 +72,7 @@ export class TableFile {
       this.#dirty = true;
       const failure = error instanceof Error ? error : new Error(String(error));
       this.#platform.log.error('config file not written', { file: this.#name, error: failure.message });
+      this.failed();
       return failure;
     }
   }

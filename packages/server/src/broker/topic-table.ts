@@ -14,8 +14,16 @@ import {
 } from '@perigee/core/protocol/bodies/topic-config';
 import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
-import { mergeAttributes, TOPIC_ATTRIBUTES } from './attributes.ts';
-import { AUTO_CREATE_TOPIC, LIGHT_QUEUE_PREFIX, RETRY_PREFIX, SYSTEM_PREFIX, SYSTEM_TOPICS, topicNameProblem } from './names.ts';
+import { ATTRIBUTES_REMEDY, mergeAttributes, TOPIC_ATTRIBUTES } from './attributes.ts';
+import {
+  AUTO_CREATE_TOPIC,
+  LIGHT_QUEUE_PREFIX,
+  RETRY_PREFIX,
+  SYSTEM_PREFIX,
+  SYSTEM_TOPICS,
+  TOPIC_NAME_REMEDY,
+  topicNameProblem,
+} from './names.ts';
 import { type SystemTopicSettings, systemTopics } from './system-topics.ts';
 import { type ConfigText, nextVersion, type PageRequest, pageOf, TableFile } from './table-file.ts';
 
@@ -118,7 +126,7 @@ function sameConfig(a: TopicConfig, b: TopicConfig): boolean {
   );
 }
 
-function invalid(slug: string, legacy: string, more: { measured?: string; remedy?: string } = {}): Refusal {
+function invalid(slug: string, legacy: string, more: { measured?: string; remedy: string }): Refusal {
   return refusal({ slug, code: ResponseCode.INVALID_PARAMETER, legacy, ...more });
 }
 
@@ -127,10 +135,12 @@ function checkNumbers(config: TopicConfig): Refusal | undefined {
     if (queues < 0 || queues > QUEUES_PER_TOPIC_MAX)
       return invalid('queue-nums', `The queue number of topic ${config.topicName} is out of range.`, {
         measured: `${queues}, allowed 0..${QUEUES_PER_TOPIC_MAX}`,
+        remedy: 'send a number in the range',
       });
   if (config.perm >= 0 && config.perm <= PERM_MAX) return undefined;
   return invalid('topic-perm', `The permission of topic ${config.topicName} is invalid.`, {
     measured: `${config.perm}, allowed 0..${PERM_MAX}`,
+    remedy: 'send 2 to write, 4 to read, 6 for both',
   });
 }
 
@@ -219,6 +229,11 @@ export class TopicTable {
   /** `listener` hears of every topic that was deleted, after it. */
   onRemove(listener: (topic: Topic) => void): void {
     this.#removeListeners.push(listener);
+  }
+
+  /** `listener` hears when the file could not be written; the next `settled` tries again. */
+  onWriteFailed(listener: () => void): void {
+    this.#file.failed = listener;
   }
 
   /** Resolves when all changes are in the file; with the error when writing failed. */
@@ -358,16 +373,19 @@ export class TopicTable {
     // Settings read from this broker and sent back unchanged carry attributes without sign (broker.md 24).
     if (known !== undefined && sameConfig(known, config)) return config;
     const merged = mergeAttributes({ current: known?.attributes, change: config.attributes, rules: TOPIC_ATTRIBUTES, what: 'topic' });
-    if ('problem' in merged) return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem });
+    if ('problem' in merged)
+      return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: merged.problem, remedy: ATTRIBUTES_REMEDY });
     if (known === undefined && this.#topics.size >= TOPICS_MAX) return this.#tooMany();
     return { ...config, attributes: merged.attributes };
   }
 
   #checkName(config: TopicConfig): Refusal | undefined {
     const problem = topicNameProblem(config.topicName);
-    if (problem !== undefined) return invalid('topic-name', problem);
+    if (problem !== undefined) return invalid('topic-name', problem, { remedy: TOPIC_NAME_REMEDY });
     if (this.#settings.validateSystemTopicWhenUpdateTopic && this.isSystem(config.topicName))
-      return invalid('system-topic', `The topic[${config.topicName}] is conflict with system topic.`);
+      return invalid('system-topic', `The topic[${config.topicName}] is conflict with system topic.`, {
+        remedy: 'choose another name, or set validateSystemTopicWhenUpdateTopic=false',
+      });
     if (config.attributes.get('+message.type') === 'MIXED' && !this.#settings.enableMixedMessageType)
       return invalid('mixed-message-type', 'MIXED message type is not supported.', { remedy: 'set enableMixedMessageType=true' });
     return undefined;
@@ -416,6 +434,7 @@ export class TopicTable {
       code: ResponseCode.SYSTEM_ERROR,
       legacy: 'create topic failed',
       measured: `${this.#topics.size} topics, at most ${TOPICS_MAX}`,
+      remedy: 'delete topics that nobody uses: mqadmin deleteTopic',
     });
   }
 

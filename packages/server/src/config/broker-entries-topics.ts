@@ -3,7 +3,7 @@ import { bool, inert, int, LIVE, long, oneOf, START, string } from './config-ent
 
 const SLAVES = 'consumers are not sent to slaves';
 const COLD_DATA = 'reads go through a bounded cache: cold data is not limited per group';
-const BIT_MAPS = 'filters are evaluated when a message is pulled, by bytes, and bit maps are not kept';
+const BIT_MAPS = 'bit maps that an Apache broker left are used, none are written: filters are evaluated by bytes when a message is pulled';
 const STATS = 'statistics are plain counters without background threads';
 
 export const topicEntries = [

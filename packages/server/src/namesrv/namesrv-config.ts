@@ -212,6 +212,7 @@ export class NamesrvSettings {
       code: ResponseCode.SYSTEM_ERROR,
       legacy: 'string2Properties error',
       cause: `${key}=${value} ${read.problem}, and nothing was changed`,
+      remedy: 'docs/configuration.md has the type of every key',
     });
   }
 
@@ -229,6 +230,7 @@ export class NamesrvSettings {
         code: ResponseCode.SYSTEM_ERROR,
         legacy: 'the configuration file cannot be written',
         cause: `${path}: ${error instanceof Error ? error.message : String(error)}, and nothing was changed`,
+        remedy: 'make room or give access, then ask again',
       });
     }
   }

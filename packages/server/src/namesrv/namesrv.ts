@@ -43,6 +43,7 @@ export class NameServer implements NamesrvContext {
   #drainPlanned = false;
   #startedMs = 0;
   #cancelScan: Cancel | undefined;
+  #scanAtMs = Number.POSITIVE_INFINITY;
 
   /** `caller` reaches brokers to notify them; by default connections of its own, as Java's NameServer opens. */
   constructor(
@@ -85,7 +86,7 @@ export class NameServer implements NamesrvContext {
   async start(): Promise<void> {
     this.kv.load();
     this.#startedMs = this.clock.monotonicMs();
-    this.#planScan(FIRST_SCAN_MS);
+    this.routes.onLive((timeoutMs) => this.#planScan(this.clock.monotonicMs() + timeoutMs));
   }
 
   /** Stops the scan and the connections to brokers. The route stays as it is. */
@@ -98,10 +99,23 @@ export class NameServer implements NamesrvContext {
     return this.clock.monotonicMs() - this.#startedMs;
   }
 
-  #planScan(delayMs: number): void {
-    this.#cancelScan = this.clock.after(delayMs, () => {
+  /**
+   * Has silent brokers looked for at the first whole interval at which one can be found that expires at `expiryMs`; until
+   * then there is nothing to be seen.
+   */
+  #planScan(expiryMs: number): void {
+    const periodMs = this.settings.config.scanNotActiveBrokerInterval;
+    const nowMs = this.clock.monotonicMs();
+    const firstMs = this.#startedMs + FIRST_SCAN_MS;
+    const atMs = firstMs + Math.max(0, Math.floor((Math.max(expiryMs, nowMs) - firstMs) / periodMs) + 1) * periodMs;
+    if (atMs >= this.#scanAtMs) return;
+    this.#cancelScan?.();
+    this.#scanAtMs = atMs;
+    this.#cancelScan = this.clock.after(atMs - nowMs, () => {
+      this.#scanAtMs = Number.POSITIVE_INFINITY;
       this.#scan();
-      this.#planScan(this.settings.config.scanNotActiveBrokerInterval);
+      const nextMs = this.routes.nextExpiryMs();
+      if (nextMs !== undefined) this.#planScan(nextMs);
     });
   }
 

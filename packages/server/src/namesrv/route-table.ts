@@ -104,6 +104,7 @@ export class RouteTable {
   /** cluster → broker names. */
   readonly #clusters = new Map<string, Set<string>>();
   readonly #live = new Map<string, LiveBroker>();
+  #liveListener: (heartbeatTimeoutMs: number) => void = () => {};
   readonly #filterServers = new Map<string, readonly string[]>();
   /** Static topics: topic → broker name → logical queues. Never cleaned on unregister: a moved queue keeps its history. */
   readonly #queueMappings = new Map<string, Map<string, TopicQueueMappingInfo>>();
@@ -255,11 +256,13 @@ export class RouteTable {
   #takeLive(registration: Registration, nowMs: number): void {
     const { brokerAddr, clusterName } = registration;
     const key = liveKey(clusterName, brokerAddr);
+    const heartbeatTimeoutMs = registration.heartbeatTimeoutMillis ?? BROKER_EXPIRY_MS;
+    this.#liveListener(heartbeatTimeoutMs);
     this.#live.set(key, {
       clusterName,
       brokerAddr,
       lastUpdateMs: nowMs,
-      heartbeatTimeoutMs: registration.heartbeatTimeoutMillis ?? BROKER_EXPIRY_MS,
+      heartbeatTimeoutMs,
       dataVersion: registration.body.topics.dataVersion,
       channel: registration.channel,
       haServerAddr: registration.haServerAddr,
@@ -297,6 +300,21 @@ export class RouteTable {
     if (live === undefined) return false;
     live.lastUpdateMs = nowMs;
     return true;
+  }
+
+  /** `listener` hears of every registration, with the time within which the broker gives its next sign of life. */
+  onLive(listener: (heartbeatTimeoutMs: number) => void): void {
+    this.#liveListener = listener;
+  }
+
+  /** After when a live entry may have been silent for too long, monotonic ms; undefined when there is none. */
+  nextExpiryMs(): number | undefined {
+    let next: number | undefined;
+    for (const { lastUpdateMs, heartbeatTimeoutMs } of this.#live.values()) {
+      const expiryMs = lastUpdateMs + heartbeatTimeoutMs;
+      if (next === undefined || expiryMs < next) next = expiryMs;
+    }
+    return next;
   }
 
   /** The live entries that were silent for longer than they may (A.3). */

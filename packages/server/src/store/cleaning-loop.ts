@@ -3,7 +3,7 @@ import type { Cancel, Clock, Disk, Log } from '@perigee/core/platform/ports';
 import { type CleaningPlan, type CleaningSettings, diskUseRatio, isFileDue, planCleaning } from './cleaning.ts';
 import type { ConsumeQueueTable } from './consume-queue-table.ts';
 import type { IndexStore } from './index-store.ts';
-import { localTime } from './local-time.ts';
+import { LocalTime } from './local-time.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
 /** Rounds for which an operator's request to clean stands (Java: 20). */
@@ -50,17 +50,19 @@ export class CleaningLoop {
   #running: Promise<void> | undefined;
   #stopped = false;
   #cancel: Cancel | undefined;
+  readonly #localTime: LocalTime;
 
   constructor(parts: CleaningLoopParts, options: CleaningLoopOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#localTime = new LocalTime(parts.timeZone);
   }
 
   start(): void {
     this.#cancel = this.#parts.clock.every(
       this.#options.periodMs,
       () => {
-        this.runOnce().catch((error: unknown) => this.#parts.log.error('old files could not be removed', { error: String(error) }));
+        this.#roundIfNeeded()?.catch((error: unknown) => this.#parts.log.error('old files could not be removed', { error: String(error) }));
       },
       this.#options.firstMs,
     );
@@ -87,6 +89,18 @@ export class CleaningLoop {
     return this.#running;
   }
 
+  /** Looks at the disk; a round follows only when it has something to do, since most ticks of most brokers have nothing. */
+  #roundIfNeeded(): Promise<void> | undefined {
+    if (this.#running !== undefined) return this.#running;
+    try {
+      const plan = this.#plan();
+      const isNeeded = plan.clean || this.#manualRoundsLeft > 0 || this.#parts.segments.minOffset > this.#cleanedFor;
+      return isNeeded ? this.runOnce() : undefined;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   async #round(): Promise<void> {
     const plan = this.#plan();
     if (plan.clean) {
@@ -97,10 +111,10 @@ export class CleaningLoop {
   }
 
   #plan(): CleaningPlan {
-    const { clock, disk, commitLogDirectories, consumeQueueDirectory, settings, timeZone } = this.#parts;
+    const { clock, disk, commitLogDirectories, consumeQueueDirectory, settings } = this.#parts;
     const commitLogUseRatio = Math.min(...commitLogDirectories.map((directory) => diskUseRatio(disk.spaceNow(directory))));
     const consumeQueueUseRatio = diskUseRatio(disk.spaceNow(consumeQueueDirectory));
-    const hour = localTime(clock.wallMs(), timeZone).hour;
+    const hour = this.#localTime.at(clock.wallMs()).hour;
     const plan = planCleaning({ hour, commitLogUseRatio, consumeQueueUseRatio, manualRoundsLeft: this.#manualRoundsLeft }, settings());
     if (plan.diskFull !== this.#wasFull) {
       this.#wasFull = plan.diskFull;
@@ -138,6 +152,7 @@ export class CleaningLoop {
         return;
       }
       await queue.deleteExpired(minOffset);
+      await queues.deleteExpiredExt(queue.topic, queue.queueId);
       if (++done % QUEUES_PER_TURN === 0) {
         await clock.sleep(0);
       }

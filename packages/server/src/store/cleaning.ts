@@ -32,13 +32,25 @@ export interface CleaningConfig {
   readonly deleteFileBatchMax: number;
 }
 
-/** What the keys say now. */
-export function cleaningSettings(config: CleaningConfig): CleaningSettings {
+/** Answers what the keys say now; they can be changed at run time. */
+export function cleaningSettings(config: CleaningConfig): () => CleaningSettings {
+  let deleteWhen = config.deleteWhen;
+  let deleteHours = parseDeleteWhen(deleteWhen);
+  return () => {
+    if (config.deleteWhen !== deleteWhen) {
+      deleteWhen = config.deleteWhen;
+      deleteHours = parseDeleteWhen(deleteWhen);
+    }
+    return settingsOf(config, deleteHours);
+  };
+}
+
+function settingsOf(config: CleaningConfig, deleteHours: ReadonlySet<number>): CleaningSettings {
   const { diskMaxUsedSpaceRatio, diskSpaceCleanForciblyRatio, diskSpaceWarningLevelRatio, cleanFileForciblyEnable, deleteFileBatchMax } =
     config;
   return {
     fileReservedHours: config.fileReservedTime,
-    deleteHours: parseDeleteWhen(config.deleteWhen),
+    deleteHours,
     diskMaxUsedSpaceRatio,
     diskSpaceCleanForciblyRatio,
     diskSpaceWarningLevelRatio,

@@ -4,7 +4,8 @@
  *
  * A plain function of state; `ConsumeQueueFlushLoop` does what it says.
  */
-import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
+import { Ticker } from '@perigee/core/kit/ticker';
+import type { Clock, Log } from '@perigee/core/platform/ports';
 import type { StoreCheckpoint } from './checkpoint.ts';
 import type { ConsumeQueue } from './consume-queue.ts';
 import type { ConsumeQueueTable } from './consume-queue-table.ts';
@@ -65,7 +66,6 @@ export interface ConsumeQueueFlushLoopParts {
 
 export class ConsumeQueueFlushLoop {
   readonly #parts: ConsumeQueueFlushLoopParts;
-  readonly #options: ConsumeQueueFlushLoopOptions;
   /** Queues written since the last sync. */
   #unsynced = new Set<ConsumeQueue>();
   /** What the last whole round made durable but the log has not reached yet. */
@@ -74,31 +74,49 @@ export class ConsumeQueueFlushLoop {
   #syncFailed = false;
   #flushing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
-  #cancels: Cancel[] = [];
+  /** Something was dispatched since the last sync round began, or that round failed. */
+  #isUnsynced = true;
+  readonly #flushTicker: Ticker;
+  readonly #syncTicker: Ticker;
 
   constructor(parts: ConsumeQueueFlushLoopParts, options: ConsumeQueueFlushLoopOptions) {
     this.#parts = parts;
-    this.#options = options;
+    this.#flushTicker = new Ticker(parts.clock, { periodMs: options.flushPeriodMs }, () => {
+      if (!this.#isFlushNeeded()) return false;
+      this.#inBackground(this.flush().then(() => this.#moveCheckpoint()));
+      return true;
+    });
+    this.#syncTicker = new Ticker(parts.clock, { periodMs: options.syncPeriodMs }, () => {
+      if (!this.#isUnsynced && this.#unsynced.size === 0) return false;
+      this.#inBackground(this.sync());
+      return true;
+    });
   }
 
   /** Starts the rounds. Rows that recovery wrote belong to the first one. */
   start(): void {
-    const { clock, table } = this.#parts;
-    for (const queue of table.simpleQueues()) {
+    for (const queue of this.#parts.table.simpleQueues()) {
       this.#unsynced.add(queue);
     }
-    this.#cancels = [
-      clock.every(this.#options.flushPeriodMs, () => this.#inBackground(this.flush().then(() => this.#moveCheckpoint()))),
-      clock.every(this.#options.syncPeriodMs, () => this.#inBackground(this.sync())),
-    ];
+    this.#flushTicker.start();
+    this.#syncTicker.start();
+  }
+
+  /** Rows were appended: the next rounds come. For the hot path. */
+  wake(): void {
+    this.#isUnsynced = true;
+    this.#flushTicker.wake();
+    this.#syncTicker.wake();
+  }
+
+  #isFlushNeeded(): boolean {
+    return this.#parts.table.hasDirty || this.#flushing !== undefined || (this.#ahead !== undefined && !this.#syncFailed);
   }
 
   /** Ends the loop; what is under way finishes by itself. */
   stop(): void {
-    for (const cancel of this.#cancels) {
-      cancel();
-    }
-    this.#cancels = [];
+    this.#flushTicker.stop();
+    this.#syncTicker.stop();
   }
 
   /** Brings the rows of all dirty queues into the page cache, slice by slice. Rejects with the disk's error. */
@@ -111,9 +129,15 @@ export class ConsumeQueueFlushLoop {
 
   /** A whole round to the device; then the checkpoint says so (store.md 4, 9). Rejects with the disk's error. */
   sync(): Promise<void> {
-    this.#syncing ??= this.#syncRound().finally(() => {
-      this.#syncing = undefined;
-    });
+    this.#syncing ??= this.#syncRound()
+      .catch((error: unknown) => {
+        this.#isUnsynced = true;
+        throw error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+        this.#flushTicker.wake();
+      });
     return this.#syncing;
   }
 
@@ -145,6 +169,7 @@ export class ConsumeQueueFlushLoop {
 
   async #syncRound(): Promise<void> {
     const dispatched = this.#parts.dispatchedTo();
+    this.#isUnsynced = false;
     // A round that was under way may have passed a queue by before its newest row.
     await this.flush();
     await this.flush();

@@ -133,6 +133,18 @@ export class ConsumeQueueTable {
     return this.#ext.get(keyOf(topic, queueId));
   }
 
+  /**
+   * Removes the files of an Apache broker's units that no row of a queue points to any more: those before the unit of its
+   * oldest row. While that has none (a row of ours) all stay, since a later one may.
+   */
+  async deleteExpiredExt(topic: string, queueId: number): Promise<void> {
+    const ext = this.ext(topic, queueId);
+    const queue = this.get(topic, queueId);
+    const { view } = this.#context;
+    if (ext === undefined || queue === undefined || queue.readRows(queue.minQueueOffset, 1, view) === 0) return;
+    if (view.isExtAddress(0)) await ext.deleteBefore(view.extOffset(0));
+  }
+
   /** Nothing is created on disk before the first row. */
   getOrCreate(topic: string, queueId: number): ConsumeQueue {
     const queues = mapIn(this.#topics, topic);
@@ -194,6 +206,11 @@ export class ConsumeQueueTable {
     for (const queues of this.#batchTopics.values()) {
       yield* queues.values();
     }
+  }
+
+  /** Whether a queue has rows in memory only. */
+  get hasDirty(): boolean {
+    return this.#dirty.length > 0;
   }
 
   /** Takes over the queues that have rows in memory only; each is reported again with its next row. */

@@ -8,11 +8,12 @@
  * what it would be without the crash.
  */
 import { javaStringHash } from '@perigee/core/kit/java-hash';
+import { Ticker } from '@perigee/core/kit/ticker';
 import { PropertyScanner } from '@perigee/core/message/properties';
-import type { Cancel, Clock, Disk, Log } from '@perigee/core/platform/ports';
+import type { Clock, Disk, Log } from '@perigee/core/platform/ports';
 import type { StoreCheckpoint } from './checkpoint.ts';
 import { IndexFile, type IndexShape, indexKeyHash } from './index-file.ts';
-import { localTime, timeName } from './local-time.ts';
+import { LocalTime, timeName } from './local-time.ts';
 import type { OpenFiles } from './open-files.ts';
 import { missingParents, parentOf } from './segment-files.ts';
 import type { IndexType } from './store-view.ts';
@@ -94,11 +95,19 @@ export class IndexStore {
   #finish: Promise<void> | undefined;
   /** Directories with new names that are not durable. */
   readonly #unsyncedDirectories = new Set<string>();
-  #cancels: Cancel[] = [];
+  /** Something was put that was not given to the page cache, or not to the device, yet. */
+  #isUnflushed = false;
+  #isUnsynced = false;
+  readonly #flushTicker: Ticker;
+  readonly #syncTicker: Ticker;
+  readonly #localTime: LocalTime;
 
   constructor(parts: IndexStoreParts, options: IndexStoreOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#flushTicker = new Ticker(parts.clock, { periodMs: FLUSH_PERIOD_MS }, () => this.#flushTick());
+    this.#syncTicker = new Ticker(parts.clock, { periodMs: SYNC_PERIOD_MS }, () => this.#syncTick());
+    this.#localTime = new LocalTime(options.timeZone);
   }
 
   /** Finds the files; unfinished ones of an unclean exit are checked and repaired in memory. */
@@ -192,6 +201,7 @@ export class IndexStore {
       this.#doneTo = physicalOffset;
       this.#keysDone = 0;
     }
+    if (!this.#isUnflushed) this.#becomeDirty();
     this.#keyPlace = 0;
     if (ranges.uniqueKeyStart >= 0) {
       this.#putKey(prefixHash, bytes, ranges.uniqueKeyStart, ranges.uniqueKeyEnd, physicalOffset, storeTimestamp);
@@ -288,23 +298,40 @@ export class IndexStore {
 
   /** Starts the background work: entries to the page cache and the device, full files to their end. */
   start(): void {
-    const { clock, log } = this.#parts;
-    const guarded = (work: () => Promise<void>) => () => {
-      work().catch((error: unknown) => log.error('the index could not be written', { error: String(error) }));
-    };
-    this.#cancels = [
-      clock.every(
-        FLUSH_PERIOD_MS,
-        guarded(async () => {
-          this.flushNow();
-          await this.finishFull();
-        }),
-      ),
-      clock.every(
-        SYNC_PERIOD_MS,
-        guarded(() => this.sync()),
-      ),
-    ];
+    this.#becomeDirty();
+    this.#flushTicker.start();
+    this.#syncTicker.start();
+  }
+
+  #becomeDirty(): void {
+    this.#isUnflushed = true;
+    this.#isUnsynced = true;
+    this.#flushTicker.wake();
+    this.#syncTicker.wake();
+  }
+
+  /** Work of a tick. What it could not write is tried again with the next one. */
+  #inBackground(work: () => Promise<void>): true {
+    this.#isUnflushed = false;
+    work().catch((error: unknown) => {
+      this.#parts.log.error('the index could not be written', { error: String(error) });
+      this.#becomeDirty();
+    });
+    return true;
+  }
+
+  #flushTick(): boolean {
+    if (!this.#isUnflushed && this.#finishing.length === 0) return false;
+    return this.#inBackground(async () => {
+      this.flushNow();
+      await this.finishFull();
+    });
+  }
+
+  #syncTick(): boolean {
+    if (!this.#isUnsynced && this.#unsyncedDirectories.size === 0) return false;
+    this.#isUnsynced = false;
+    return this.#inBackground(() => this.sync());
   }
 
   /**
@@ -320,10 +347,8 @@ export class IndexStore {
 
   /** Ends the background work. */
   stop(): void {
-    for (const cancel of this.#cancels) {
-      cancel();
-    }
-    this.#cancels = [];
+    this.#flushTicker.stop();
+    this.#syncTicker.stop();
   }
 
   /** Completes the full files on the device, slice by slice, and says so in the checkpoint (store.md 5, rolling). */
@@ -389,7 +414,7 @@ export class IndexStore {
       disk.makeDirectoryNow(this.#options.directory);
     }
     this.#unsyncedDirectories.add(this.#options.directory);
-    let name = timeName(localTime(clock.wallMs(), this.#options.timeZone));
+    let name = timeName(this.#localTime.at(clock.wallMs()));
     if (previous !== undefined && name <= previous.name) {
       // The order of the names is the order of the files, whatever the clock did.
       name = String(BigInt(previous.name) + 1n).padStart(previous.name.length, '0');

@@ -1,5 +1,6 @@
 /** Reading messages of a queue (broker.md 9.2): which rows, then their bytes straight into the caller's output. */
 import type { CommitLog } from './commit-log.ts';
+import type { ConsumeQueueExt, ConsumeQueueExtUnit } from './consume-queue-ext.ts';
 import { BLANK_ROW_BYTES, RowsView } from './queue-rows.ts';
 import type { StoreQueue } from './store-queue.ts';
 
@@ -25,6 +26,8 @@ export interface ReadSettings {
 
 /** Decides by the row alone whether a message may be of interest. */
 export type RowFilter = (tagsHash: number, isExact: boolean) => boolean;
+/** Decides by the unit that an Apache broker wrote beside a row. */
+export type UnitFilter = (unit: ConsumeQueueExtUnit) => boolean;
 /** Decides by the record; `bytes[start, end)` is good during the call only. */
 export type RecordFilter = (bytes: Buffer, start: number, end: number) => boolean;
 
@@ -37,6 +40,8 @@ export interface ReadRequest {
   readonly rowFilter: RowFilter | undefined;
   /** undefined: every record whose row passed. */
   readonly recordFilter: RecordFilter | undefined;
+  /** Asked where a row has a unit, after `rowFilter`. */
+  readonly unitFilter?: UnitFilter | undefined;
 }
 
 /** Records that one read can find; more are never sent in one answer. */
@@ -65,11 +70,19 @@ export class MessageReader {
   readonly #commitLog: CommitLog;
   readonly #settings: ReadSettings;
   readonly #isInMemory: (physicalOffset: number) => boolean;
+  readonly #ext: (topic: string, queueId: number) => ConsumeQueueExt | undefined;
   readonly #rows = new RowsView();
   #scratch = Buffer.alloc(0);
   readonly result = new ReadResult();
 
-  constructor(commitLog: CommitLog, settings: ReadSettings, isInMemory: (physicalOffset: number) => boolean) {
+  /** `ext`: the units beside a queue, of which few have any. */
+  constructor(
+    commitLog: CommitLog,
+    settings: ReadSettings,
+    isInMemory: (physicalOffset: number) => boolean,
+    ext: (topic: string, queueId: number) => ConsumeQueueExt | undefined = () => undefined,
+  ) {
+    this.#ext = ext;
     this.#commitLog = commitLog;
     this.#settings = settings;
     this.#isInMemory = isInMemory;
@@ -111,6 +124,7 @@ export class MessageReader {
     const rowsMax = Math.max(Math.floor(this.#settings.maxFilterMessageSize / ROW_BYTES), messagesMax);
     const isFiltered = rowFilter !== undefined || recordFilter !== undefined;
     const count = queue.rows.readRows(request.queueOffset, isFiltered ? rowsMax : Math.min(rowsMax, messagesMax), rows);
+    const ext = isFiltered ? this.#ext(queue.topic, queue.queueId) : undefined;
     let status: ReadStatus = 'OFFSET_FOUND_NULL';
     let next = request.queueOffset;
     for (let place = 0; place < count; place++) {
@@ -120,7 +134,11 @@ export class MessageReader {
       if (this.#isFull(request, physicalOffset, size, messages)) break;
       next = rows.queueOffset(place) + messages;
       if (size === BLANK_ROW_BYTES) continue;
-      if (rowFilter !== undefined && !rowFilter(rows.tagsHash(place), isTagExact(rows, place, queue))) {
+      const passes =
+        ext !== undefined && rows.isExtAddress(place)
+          ? passesUnit(request, ext.unitAt(rows.extOffset(place)))
+          : rowFilter === undefined || rowFilter(rows.tagsHash(place), isTagExact(rows, place, queue));
+      if (!passes) {
         if (result.count === 0) status = 'NO_MATCHED_MESSAGE';
         continue;
       }
@@ -180,6 +198,13 @@ export class MessageReader {
     }
     return true;
   }
+}
+
+/** A unit that is gone says nothing: the consumer looks at the tag itself. */
+function passesUnit({ rowFilter, unitFilter }: ReadRequest, unit: ConsumeQueueExtUnit | undefined): boolean {
+  if (unit === undefined) return true;
+  if (rowFilter !== undefined && !rowFilter(unit.tagsCode | 0, true)) return false;
+  return unitFilter === undefined || unitFilter(unit);
 }
 
 /**

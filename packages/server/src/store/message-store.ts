@@ -2,7 +2,8 @@
  * The store of one broker: CommitLog, ConsumeQueues, key index, checkpoint, and the life of them all from lock to close.
  * The write path is `message-append.ts`, the read path `message-reader.ts`, questions off the hot path `store-queries.ts`.
  */
-import type { Cancel, Platform } from '@perigee/core/platform/ports';
+import { Ticker } from '@perigee/core/kit/ticker';
+import type { Platform } from '@perigee/core/platform/ports';
 import { AbortFile } from './abort-file.ts';
 import type { AppendRing } from './append-ring.ts';
 import { StoreCheckpoint } from './checkpoint.ts';
@@ -115,7 +116,9 @@ export class MessageStore implements LogSource {
   #mustCheck = false;
   /** The partition is used beyond diskSpaceWarningLevelRatio. */
   #isOverWarningLevel = false;
-  #cancels: Cancel[] = [];
+  readonly #syncTicker: Ticker;
+  readonly #checkpointTicker: Ticker;
+  readonly #roomTicker: Ticker;
   #bootedCleanly = true;
   #isOpen = false;
   #recovery: RecoveryReport | undefined;
@@ -165,11 +168,17 @@ export class MessageStore implements LogSource {
         written: () => this.#written(),
         synced: (storeTimestamp) => {
           this.checkpoint.physicMsgTimestamp = storeTimestamp;
+          this.#checkpointTicker.wake();
         },
       },
       config,
     );
-    this.reader = new MessageReader(this.commitLog, config, (physicalOffset) => this.isInMemory(physicalOffset));
+    this.reader = new MessageReader(
+      this.commitLog,
+      config,
+      (physicalOffset) => this.isInMemory(physicalOffset),
+      (topic, queueId) => this.queues.ext(topic, queueId),
+    );
     this.queries = new StoreQueries(platform, config, this);
     this.#flushLoop = new ConsumeQueueFlushLoop(
       {
@@ -185,6 +194,9 @@ export class MessageStore implements LogSource {
       { flushPeriodMs: config.flushIntervalConsumeQueue, syncPeriodMs: config.flushConsumeQueueThoroughInterval },
     );
     this.#cleaning = this.#makeCleaning(commitLogPaths);
+    this.#syncTicker = new Ticker(clock, { periodMs: config.flushIntervalCommitLog }, () => this.#syncTick());
+    this.#checkpointTicker = new Ticker(clock, { periodMs: CHECKPOINT_PERIOD_MS }, () => this.#checkpointTick());
+    this.#roomTicker = new Ticker(clock, { periodMs: RECHECK_PERIOD_MS }, () => this.#recheckRoom());
   }
 
   #makeCleaning(commitLogDirectories: readonly string[]): CleaningLoop {
@@ -198,7 +210,7 @@ export class MessageStore implements LogSource {
         segments: this.commitLog.segments,
         queues: this.queues,
         index: config.messageIndexEnable ? this.index : undefined,
-        settings: () => cleaningSettings(config),
+        settings: cleaningSettings(config),
         commitLogDirectories,
         consumeQueueDirectory: `${config.storePathRootDir}/consumequeue`,
         setDiskFull: (isFull, useRatio) => this.#overWarningLevel(isFull, useRatio),
@@ -264,6 +276,7 @@ export class MessageStore implements LogSource {
       queue.batch!.appendRow({ baseQueueOffset: queueOffset, messageCount, physicalOffset, sizeBytes, tagsCode, storeTimestampMs });
     }
     if (this.#config.messageIndexEnable) this.#index(ring, slot);
+    this.#flushLoop.wake();
     this.#lastDispatchedTimestamp = storeTimestampMs;
     this.#lastDispatchedOffset = physicalOffset;
     if (queue.arrival !== undefined) queue.arrival.arrived(queue, queueOffset, tagsCode);
@@ -302,6 +315,7 @@ export class MessageStore implements LogSource {
   }
 
   #written(): void {
+    this.#syncTicker.wake();
     for (const listener of this.#appendListeners) listener();
   }
 
@@ -358,6 +372,7 @@ export class MessageStore implements LogSource {
   setNotWritable(reason: NotWritable | undefined): void {
     if (reason?.cause === this.#notWritable?.cause) return;
     this.#notWritable = reason;
+    if (reason?.isDiskFull === true) this.#roomTicker.wake();
     if (reason === undefined) this.#platform.log.info('the store takes messages again');
     else if (reason.isShutdown === true) this.#platform.log.info('the store takes no messages', { cause: reason.cause });
     else this.#platform.log.error('the store takes no messages', { cause: reason.cause });
@@ -389,13 +404,32 @@ export class MessageStore implements LogSource {
     }
   }
 
-  #recheckRoom(): void {
-    if (this.#notWritable?.isDiskFull !== true || this.#isOverWarningLevel) return;
+  /** Answers whether to look again. */
+  #recheckRoom(): boolean {
+    if (this.#notWritable?.isDiskFull !== true) return false;
+    if (this.#isOverWarningLevel) return true;
     try {
       if (this.#platform.disk.spaceNow(this.#config.storePathRootDir).usableBytes >= ROOM_BYTES_MIN) this.setNotWritable(undefined);
     } catch (error) {
       this.#platform.log.warn('the free space cannot be read', { error: String(error) });
     }
+    return this.#notWritable?.isDiskFull === true;
+  }
+
+  /** The time that the log waits for the device at most, under ASYNC_FLUSH. */
+  #syncTick(): boolean {
+    const { commitLog } = this;
+    if (commitLog.syncFailure !== undefined || commitLog.flushedTo === commitLog.writtenTo) return false;
+    this.append.sync();
+    return true;
+  }
+
+  #checkpointTick(): boolean {
+    this.checkpoint.flush().catch((error: unknown) => {
+      this.#diskFailed(error as Error);
+      this.#checkpointTicker.wake();
+    });
+    return false;
   }
 
   // --- life ---
@@ -464,17 +498,10 @@ export class MessageStore implements LogSource {
   }
 
   #start(): void {
-    const { clock } = this.#platform;
     this.index.start();
     this.#flushLoop.start();
     this.#cleaning.start();
-    this.#cancels = [
-      clock.every(this.#config.flushIntervalCommitLog, () => this.append.sync()),
-      clock.every(CHECKPOINT_PERIOD_MS, () => {
-        this.checkpoint.flush().catch((error: unknown) => this.#diskFailed(error as Error));
-      }),
-      clock.every(RECHECK_PERIOD_MS, () => this.#recheckRoom()),
-    ];
+    for (const ticker of [this.#syncTicker, this.#checkpointTicker, this.#roomTicker]) ticker.start();
   }
 
   /**
@@ -493,7 +520,7 @@ export class MessageStore implements LogSource {
 
   async #closeFiles(): Promise<void> {
     this.setNotWritable({ cause: 'the store is shutting down', isDiskFull: false, isShutdown: true });
-    for (const cancel of this.#cancels) cancel();
+    for (const ticker of [this.#syncTicker, this.#checkpointTicker, this.#roomTicker]) ticker.stop();
     this.#flushLoop.stop();
     this.index.stop();
     this.append.stop();

@@ -137,7 +137,9 @@ export class StoreQueries implements StoreView {
     if (queue === undefined) return undefined;
     const rows = this.#rows;
     if (queueOffset < queue.rows.minQueueOffset || queue.rows.readRows(queueOffset, 1, rows) === 0 || rows.isBlank(0)) return undefined;
-    return { physicalOffset: rows.physicalOffset(0), sizeBytes: rows.sizeBytes(0), tagsCode: rows.tagsCodeBig(0) };
+    const unit = rows.isExtAddress(0) ? this.#store.queues.ext(topic, queueId)?.unitAt(rows.extOffset(0)) : undefined;
+    const tagsCode = unit === undefined ? rows.tagsCodeBig(0) : BigInt(unit.tagsCode);
+    return { physicalOffset: rows.physicalOffset(0), sizeBytes: rows.sizeBytes(0), tagsCode };
   }
 
   queuesOf(topic: string): number[] {

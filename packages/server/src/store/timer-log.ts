@@ -222,10 +222,32 @@ export class TimerLog {
     return decodeUnit(this.#window, pos - this.#windowPos, unit);
   }
 
+  /**
+   * Hands out the written units of one chunk from `fromPos` on, a unit's position, before `toPos`. Answers where the next chunk
+   * begins: `toPos` when there is none.
+   */
+  readUnits(fromPos: number, toPos: number, take: (unit: TimerUnit) => void): number {
+    if (!this.#segments.has(fromPos)) return toPos;
+    const fileEnd = this.#segments.startOf(fromPos) + this.fileBytes;
+    const chunk = Buffer.allocUnsafe(Math.min(SCAN_BYTES, toPos - fromPos, fileEnd - fromPos));
+    const length = this.#segments.readNow(chunk, 0, chunk.length, fromPos);
+    const took = this.#scanChunk(chunk, length, fromPos, timerUnit(), (_pos, unit) => {
+      take(unit);
+      return true;
+    });
+    const next = fromPos + took.bytes;
+    if (took.ended === 'file' || (took.ended === 'chunk' && fileEnd - next < TIMER_UNIT_BYTES)) return Math.min(fileEnd, toPos);
+    return took.ended === 'log' || took.bytes === 0 ? toPos : Math.min(next, toPos);
+  }
+
   /** Position of the last unit of the full file that ends at `fileEnd`. */
   lastUnitBefore(fileEnd: number): number {
     const units = Math.floor((this.fileBytes - TIMER_BLANK_BYTES) / TIMER_UNIT_BYTES);
     return fileEnd - this.fileBytes + (units - 1) * TIMER_UNIT_BYTES;
+  }
+
+  get fileCount(): number {
+    return this.#segments.segmentCount;
   }
 
   /** Removes the files whose last message begins before `minPhysicalOffset`; the last file stays. */

@@ -249,6 +249,36 @@ export class TimerStore {
     this.#areNamesDurable = true;
   }
 
+  /** A slot is being delivered: {@link dueChain} handed its chain out. */
+  get isDelivering(): boolean {
+    return this.#deliveringMs !== undefined;
+  }
+
+  /** Slots of the wheel. */
+  get slots(): number {
+    return this.#wheel.slots;
+  }
+
+  /** The least position of a unit that waits in the slots with the numbers `[from, to)`; infinity when none does. */
+  firstPosOfSlots(from: number, to: number): number {
+    return this.#wheel.minFirstPos(from, to);
+  }
+
+  /** Where the next unit goes. */
+  get logEndPos(): number {
+    return this.#timerLog.endPos;
+  }
+
+  /** Hands out some written units from `fromPos` on; see TimerLog.readUnits. */
+  readUnits(fromPos: number, toPos: number, take: (unit: TimerUnit) => void): number {
+    return this.#timerLog.readUnits(Math.max(fromPos, this.#timerLog.minPos), toPos, take);
+  }
+
+  /** Files of the timer log; the last one stays whatever happens. */
+  get logFileCount(): number {
+    return this.#timerLog.fileCount;
+  }
+
   /** Removes timer log files whose messages are no longer in the CommitLog. */
   async removeExpired(): Promise<number> {
     return await this.#timerLog.removeExpired(this.#parts.commitLog.minOffset);

@@ -177,6 +177,14 @@ export class TimerWheel {
     return this.#first.timeMs;
   }
 
+  /** The least first position of the live slots with the numbers `[from, to)`; infinity when none of them is live. */
+  minFirstPos(from: number, to: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let slot = this.#nextLiveSlot(from, to); slot >= 0; slot = slot + 1 < to ? this.#nextLiveSlot(slot + 1, to) : -1)
+      least = Math.min(least, readInt64(this.#page(slot).bytes, (slot % PAGE_SLOTS) * SLOT_BYTES + 8));
+    return least;
+  }
+
   #findFirst(fromMs: number): number | undefined {
     if (this.#liveSlots === 0) return undefined;
     const start = (fromMs / this.#tickMs) % this.slots;

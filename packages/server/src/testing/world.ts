@@ -9,6 +9,7 @@ import { simHost } from '@perigee/core/platform/sim/sim-host';
 import { SimLog } from '@perigee/core/platform/sim/sim-log';
 import { SimRandom } from '@perigee/core/platform/sim/sim-random';
 import { SimStorage } from '@perigee/core/platform/sim/sim-storage';
+import { LoopbackLinks } from './loopback-links.ts';
 import { MovableTime } from './movable-time.ts';
 import { ProcessNetwork } from './process-network.ts';
 
@@ -30,6 +31,8 @@ export interface ClusterWorld<T extends ProcessPlatform> {
   crash(name: string, how?: Crash): void;
   advance(delayMs: number): Promise<void>;
   settle(): Promise<void>;
+  /** Timers, inputs and turn ends that moving the time has run so far: what it costs, whatever the machine. */
+  readonly steps: number;
   /** Awaits work, and drives time for it where time does not run by itself. */
   run<R>(work: Promise<R>): Promise<R>;
 }
@@ -44,6 +47,7 @@ interface Process {
 /** Real sockets on loopback and real time that can be moved; disks in memory. */
 export class RealWorld implements ClusterWorld<ProcessPlatform> {
   readonly #time = new MovableTime(nodeClock());
+  readonly #links = new LoopbackLinks(this.#time);
   readonly #processes = new Map<string, Process>();
   readonly #disks = new Map<string, SimStorage>();
   #lastPid = 0;
@@ -65,7 +69,7 @@ export class RealWorld implements ClusterWorld<ProcessPlatform> {
     this.#disks.set(name, storage);
     const log = new SimLog(wallMs);
     const random = nodeRandom();
-    const network = new ProcessNetwork(nodeNetwork(log), () => time.noteTraffic());
+    const network = new ProcessNetwork({ network: nodeNetwork(log), links: this.#links, noteTraffic: () => time.noteTraffic() });
     const disk = new SimDisk({ scheduler: time, random: new SimRandom(random.below(2 ** 32)), wallMs, storage });
     const host = simHost({ pid: ++this.#lastPid, hostname: name, addresses: [LOOPBACK] });
     return { platform: { clock, random, network, disk, log, host }, network };
@@ -89,6 +93,10 @@ export class RealWorld implements ClusterWorld<ProcessPlatform> {
 
   settle(): Promise<void> {
     return this.#time.settle();
+  }
+
+  get steps(): number {
+    return this.#time.steps;
   }
 
   run<R>(work: Promise<R>): Promise<R> {

@@ -55,3 +55,38 @@ test('midnight moves the totals of today to yesterday', async () => {
   assert.deepEqual(stats.putToday, { yesterdayMorning: 4, todayMorning: 5, now: 5 });
   stats.stop();
 });
+
+test('a quiet broker stops sampling, and what comes after counts as if it had gone on', async () => {
+  const world = simWorld();
+  const stats = new BrokerStats(world.node('n').clock, () => false, 'UTC');
+  stats.start();
+  stats.topicPut('T', 7, 7);
+  await world.advance(2 * 86_400_000);
+  const before = world.steps;
+  await world.advance(86_400_000);
+  assert.equal(world.steps - before, 1, 'midnight');
+  assert.equal(stats.rateText('put'), '0.0 0.0 0.0');
+  assert.equal(stats.putsOf('T')?.count.figure('minute').sum, 0);
+  stats.topicPut('T', 30, 30);
+  stats.putLatency(3, 1);
+  await world.advance(10_000);
+  assert.equal(stats.rateText('put'), '3.0 0.5 0.05', 'over 10, 60 and 600 seconds');
+  assert.deepEqual(stats.putsOf('T')?.count.figure('minute'), { sum: 30, tps: 0.5, avgpt: 30 });
+  await world.advance(600_000);
+  assert.deepEqual(stats.putsOf('T')?.count.figure('hour').sum, 30);
+  await world.advance(3_600_000);
+  assert.deepEqual(stats.putsOf('T')?.count.figure('day').sum, 30);
+  stats.stop();
+});
+
+test('a broker that works all the time goes on sampling', async () => {
+  const world = simWorld();
+  const stats = new BrokerStats(world.node('n').clock, () => false, 'UTC');
+  stats.start();
+  for (let minute = 0; minute < 30; minute++) {
+    stats.topicPut('T', 60, 1);
+    await world.advance(60_000);
+  }
+  assert.equal(stats.rateText('put'), '0.0 1.0 1.0');
+  stats.stop();
+});

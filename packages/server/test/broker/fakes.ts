@@ -27,6 +27,14 @@ import { type BrokerConfig, brokerEntries } from '../../src/config/broker-entrie
 import { LiveConfig } from '../../src/config/live-config.ts';
 import type { KeyQueryResult, StoreView } from '../../src/store/store-view.ts';
 
+/** Apache's part of a refusal's text: what stands before its name. The name has to be there, with something behind it. */
+export function legacyText(remark: string | undefined): string | undefined {
+  if (remark === undefined) return undefined;
+  const parts = /^(.*?) \[[a-z0-9-]+\] \S.*$/s.exec(remark);
+  assert.ok(parts, `the refusal says no more than Apache: ${remark}`);
+  return parts[1];
+}
+
 let lastPeerId = 0;
 
 export class FakePeer implements Peer {

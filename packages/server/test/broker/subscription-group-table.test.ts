@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { simWorld } from '@perigee/core/platform/sim/sim-platform';
 import { newSubscriptionGroup } from '@perigee/core/protocol/bodies/subscription-group';
 import { SubscriptionGroupTable } from '../../src/broker/subscription-group-table.ts';
-import { TestBroker } from './fakes.ts';
+import { legacyText, TestBroker } from './fakes.ts';
 
 test('a group is created on demand only where that is allowed', () => {
   const open = new TestBroker().parts.groups;
@@ -48,12 +48,15 @@ test('allowing one topic leaves what is forbidden in the others', () => {
 
 test('an update is checked and refused as a whole', () => {
   const { groups } = new TestBroker().parts;
-  assert.equal(groups.update(newSubscriptionGroup(''))?.remark, 'The specified group is blank.');
+  assert.equal(legacyText(groups.update(newSubscriptionGroup(''))?.remark), 'The specified group is blank.');
   assert.equal(groups.update({ ...newSubscriptionGroup('G'), retryQueueNums: -1 })?.code, 29);
   const attributes = (...entries: [string, string][]) => ({ ...newSubscriptionGroup('G'), attributes: new Map(entries) });
-  assert.equal(groups.update(attributes(['odd', '1']))?.remark, 'only add attribute is supported while creating topic. key: dd');
-  assert.equal(groups.update(attributes(['+odd', '1']))?.remark, 'unsupported key: odd');
-  assert.equal(groups.update(attributes(['+priority.factor', '101']))?.remark, 'value is not in range(0, 100)');
+  assert.equal(
+    legacyText(groups.update(attributes(['odd', '1']))?.remark),
+    'only add attribute is supported while creating topic. key: dd',
+  );
+  assert.equal(legacyText(groups.update(attributes(['+odd', '1']))?.remark), 'unsupported key: odd');
+  assert.equal(legacyText(groups.update(attributes(['+priority.factor', '101']))?.remark), 'value is not in range(0, 100)');
   assert.equal(groups.group('G'), undefined);
   assert.equal(groups.update(attributes(['+priority.factor', '100'])), undefined);
   assert.deepEqual(groups.group('G')?.attributes, new Map([['priority.factor', '100']]));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { simWorld } from '@perigee/core/platform/sim/sim-platform';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { TopicTable } from '../../src/broker/topic-table.ts';
-import { TestBroker } from './fakes.ts';
+import { legacyText, TestBroker } from './fakes.ts';
 
 function config(topicName: string, more: Partial<TopicConfig> = {}): TopicConfig {
   return {
@@ -70,7 +70,7 @@ test('a file whose topic is filed under another name is refused with the place',
 
 test('names are checked in the words of Apache', () => {
   const { topics } = new TestBroker().parts;
-  const remark = (name: string) => topics.update(config(name))?.remark;
+  const remark = (name: string) => legacyText(topics.update(config(name))?.remark);
   assert.equal(remark(' '), 'The specified topic is blank.');
   assert.equal(remark('a b'), 'The specified topic: a b, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$');
   const long = 'x'.repeat(128);
@@ -92,7 +92,7 @@ test('numbers out of range are refused and nothing changes', () => {
 
 test('attributes are added on creation, changed by sign afterwards, and refused as a whole', () => {
   const { topics } = new TestBroker().parts;
-  const remark = (more: Partial<TopicConfig>) => topics.update(config('T', more))?.remark;
+  const remark = (more: Partial<TopicConfig>) => legacyText(topics.update(config('T', more))?.remark);
   assert.equal(remark(signed(['-message.type', ''])), 'only add attribute is supported while creating topic. key: message.type');
   assert.equal(remark(signed(['+no.such', 'x'])), 'unsupported key: no.such');
   assert.equal(

@@ -26,9 +26,15 @@ test('values are put, read, listed and deleted, and each change is on disk in on
 test('what is missing is answered with 22 and its names', async () => {
   const ns = await TestNameServer.start(settings);
   const value = await ns.ask(101, { namespace: 'N', key: 'k' });
-  assert.deepEqual([value.code, value.remark, value.ext], [22, 'No config item, Namespace: N Key: k', {}]);
+  assert.deepEqual(
+    [value.code, value.remark, value.ext],
+    [22, 'No config item, Namespace: N Key: k [kv-not-found] put it first: mqadmin updateKvConfig', {}],
+  );
   const table = await ns.ask(219, { namespace: 'N' });
-  assert.deepEqual([table.code, table.remark, table.ext], [22, 'No config item, Namespace: N', undefined]);
+  assert.deepEqual(
+    [table.code, table.remark, table.ext],
+    [22, 'No config item, Namespace: N [kv-namespace-not-found] put an entry first: mqadmin updateKvConfig', undefined],
+  );
 });
 
 test('a put without namespace or key is refused', async () => {
@@ -38,7 +44,7 @@ test('a put without namespace or key is refused', async () => {
     { namespace: 'N', value: 'b' },
   ] as Record<string, string>[]) {
     const answer = await ns.ask(100, ext);
-    assert.deepEqual([answer.code, answer.remark], [1, 'namespace or key is null']);
+    assert.deepEqual([answer.code, answer.remark], [1, 'namespace or key is null [kv-key-missing] send both']);
   }
 });
 

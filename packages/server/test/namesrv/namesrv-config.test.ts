@@ -99,7 +99,10 @@ test('a value that cannot be read is refused with the reason', async () => {
   const answer = await ns.ask(318, {}, { body: 'enableTopicList=false\nwaitSecondsForService=soon' });
   assert.deepEqual(
     [answer.code, answer.remark],
-    [1, 'string2Properties error [config-value-unreadable] waitSecondsForService=soon is not a whole number, and nothing was changed'],
+    [
+      1,
+      'string2Properties error [config-value-unreadable] waitSecondsForService=soon is not a whole number, and nothing was changed; docs/configuration.md has the type of every key',
+    ],
   );
   assert.equal(ns.server.settings.config.enableTopicList, true);
 });

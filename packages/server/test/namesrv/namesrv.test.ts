@@ -119,7 +119,10 @@ test('a code of another role is refused with a word about who was asked', async 
   const answer = await ns.ask(34);
   assert.deepEqual(
     [answer.code, answer.remark],
-    [3, ' request type 34 not supported [request-code-not-supported] this is a NameServer, which does not serve HEART_BEAT'],
+    [
+      3,
+      ' request type 34 not supported [request-code-not-supported] this is a NameServer, which does not serve HEART_BEAT; npm run coverage lists the codes that are served, by role',
+    ],
   );
 });
 

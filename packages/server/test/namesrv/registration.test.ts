@@ -189,7 +189,7 @@ test('a body that cannot be read is refused with the place that is wrong', async
   assert.equal(answer.code, 1);
   assert.equal(
     answer.remark,
-    'Failed to decode RegisterBrokerBody: $.topicConfigSerializeWrapper.topicConfigTable.T.perm is "x", expected a whole number',
+    'Failed to decode RegisterBrokerBody: $.topicConfigSerializeWrapper.topicConfigTable.T.perm is "x", expected a whole number [body-unreadable] send the body that the request code declares',
   );
 });
 

@@ -40,6 +40,10 @@ export class FakeClock implements Clock {
     };
   }
 
+  atWall(): Cancel {
+    throw new Error('not used');
+  }
+
   every(): Cancel {
     throw new Error('not used');
   }

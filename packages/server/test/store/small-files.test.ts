@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type SimPlatform, simPlatform, simWorld } from '@perigee/core/platform/sim/sim-platform';
+import fc from 'fast-check';
 import { AbortFile } from '../../src/store/abort-file.ts';
 import { CHECKPOINT_FILE_BYTES, StoreCheckpoint } from '../../src/store/checkpoint.ts';
 import { ConfigFile } from '../../src/store/config-file.ts';
-import { localTime, timeName } from '../../src/store/local-time.ts';
+import { LocalTime, timeName } from '../../src/store/local-time.ts';
 import { StoreLock } from '../../src/store/store-lock.ts';
 
 function textOf(platform: SimPlatform, path: string): string | undefined {
@@ -151,9 +152,34 @@ test('a damaged file gives way to its .bak and is kept for a look; two damaged o
 });
 
 test('local times name files so that they sort', () => {
-  assert.equal(timeName(localTime(0, 'UTC')), '19700101000000000');
-  assert.equal(timeName(localTime(1_735_689_600_123, 'Asia/Shanghai')), '20250101080000123');
-  assert.equal(localTime(1_735_689_600_000, 'America/New_York').hour, 19);
+  assert.equal(timeName(new LocalTime('UTC').at(0)), '19700101000000000');
+  assert.equal(timeName(new LocalTime('Asia/Shanghai').at(1_735_689_600_123)), '20250101080000123');
+  assert.equal(new LocalTime('America/New_York').at(1_735_689_600_000).hour, 19);
   // The machine's own zone, whatever it is: off by whole minutes.
-  assert.match(timeName(localTime(1_735_689_600_123)), /^202[45]\d{8}00123$/);
+  assert.match(timeName(new LocalTime().at(1_735_689_600_123)), /^202[45]\d{8}00123$/);
+});
+
+test('the local time of a zone is what the calendar says, whatever was asked before', () => {
+  const zones = ['Asia/Shanghai', 'America/New_York', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'Africa/Casablanca', 'Pacific/Apia'];
+  const from = Date.UTC(1975, 0, 1);
+  const to = Date.UTC(2037, 0, 1);
+  for (const zone of zones) {
+    const local = new LocalTime(zone);
+    const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: from, max: to }),
+        fc.array(fc.integer({ min: -3_600_000, max: 3_600_000 }), { maxLength: 8 }),
+        (near, steps) => {
+          for (const ms of [near, ...steps.map((step) => near + step)]) {
+            const { year, month, day, hour, minute, second, millisecond } = local.at(ms);
+            const two = (value: number): string => String(value).padStart(2, '0');
+            assert.equal(`${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`, format.format(ms));
+            assert.equal(millisecond, ms % 1000);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }
 });

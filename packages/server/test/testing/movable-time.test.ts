@@ -21,6 +21,9 @@ class HandClock implements Clock {
     this.timers.add(timer);
     return () => this.timers.delete(timer);
   }
+  atWall(): Cancel {
+    throw new Error('nobody looks at the wall here');
+  }
   every(): Cancel {
     throw new Error('nobody repeats here');
   }

@@ -50,6 +50,8 @@ export interface SimWorld {
   run<T>(work: Promise<T>, limitMs?: number): Promise<T>;
   /** Virtual milliseconds since the start. */
   readonly nowMs: number;
+  /** Timers, inputs and turn ends run so far: what moving the time costs, whatever the machine. */
+  readonly steps: number;
 }
 
 /** 2025-01-01T00:00:00Z. */
@@ -82,6 +84,10 @@ class World implements SimWorld {
 
   get nowMs(): number {
     return this.#scheduler.nowMs;
+  }
+
+  get steps(): number {
+    return this.#scheduler.steps;
   }
 
   node(name: string): SimPlatform {

@@ -4,15 +4,13 @@
  * off to the turn's end; microtasks run in between.
  */
 import type { Cancel } from '../ports.ts';
+import { Microtasks } from './microtasks.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** Turns at one virtual moment after which two parts must be calling each other for ever. */
 const TURNS_PER_MOMENT_MAX = 100_000;
 /** How far `run` lets time go by default before it gives up. */
 const RUN_MS_MAX = 10 * 60_000;
-
-/** So often the real event loop gets its turn: what a test itself waits for there, a module or a socket, must not starve. */
-const DRAINS_PER_LOOP = 256;
 
 /** Time as a simulated clock and disk need it. {@link SimScheduler} is one; one bound to real time could be another. */
 export interface SimTime {
@@ -149,35 +147,4 @@ export class SimScheduler implements SimTime {
     for (const action of turnEnd) action();
     await this.#microtasks?.drain();
   }
-}
-
-/**
- * Waits until the microtask queue is empty, however long the chains of promises in it are. Node runs what `nextTick` put
- * off only then, and so does its event loop with a message to ourselves; real time plays no part in either.
- */
-class Microtasks {
-  readonly #channel = new MessageChannel();
-  #drained: () => void = () => {};
-  #drains = 0;
-
-  constructor() {
-    this.#channel.port1.on('message', () => this.#drained());
-  }
-
-  drain(): Promise<void> {
-    if (++this.#drains % DRAINS_PER_LOOP !== 1) return new Promise(putOff);
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-      this.#channel.port2.postMessage(undefined);
-    });
-  }
-
-  close(): void {
-    this.#channel.port1.close();
-  }
-}
-
-function putOff(action: () => void): void {
-  // biome-ignore lint/style/noRestrictedGlobals: this makes the event loop that the ports hide, and no part of it depends on the process.
-  process.nextTick(action);
 }

@@ -21,6 +21,11 @@ export class TimerHeap {
     return this.#order;
   }
 
+  /** Timers in memory, cancelled ones too. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
   add(dueMs: number, action: () => void): HeapTimer {
     const timer: HeapTimer = { dueMs, order: this.#order++, action };
     this.#push(timer);

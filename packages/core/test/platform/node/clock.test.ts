@@ -33,6 +33,23 @@ describe('the clock of Node', () => {
     timers.tick(30 * DAY_MS);
   });
 
+  it('waits for a time of the wall clock, and notices within a second that it was set', (context) => {
+    const timers = context.mock.timers;
+    timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000 });
+    const fired: string[] = [];
+    nodeClock().atWall(1_060_500, () => fired.push('set forward'));
+    nodeClock().atWall(1_001_500, () => fired.push('straight'));
+    const cancel = nodeClock().atWall(1_003_000, () => assert.fail('was cancelled'));
+    timers.tick(1_499);
+    assert.deepEqual(fired, []);
+    timers.tick(1);
+    assert.deepEqual(fired, ['straight']);
+    cancel();
+    timers.setTime(1_060_500);
+    timers.tick(1_000);
+    assert.deepEqual(fired, ['straight', 'set forward']);
+  });
+
   it('repeats with the first delay apart from the period, until it is cancelled from within', (context) => {
     const timers = mocked(context);
     let fired = 0;

@@ -65,6 +65,27 @@ describe('simulated time', () => {
     await clock.advance(20);
   });
 
+  it('fires at a time of the wall clock, however that is set, and not when cancelled', async () => {
+    const { clock } = simPlatform({ startWallMs: 1_000_000.75 });
+    const fired: string[] = [];
+    const note = (name: string) => () => fired.push(`${name}@${clock.wallMs()}`);
+    clock.atWall(1_005_000, note('back and forth'));
+    clock.atWall(1_002_000, note('straight'));
+    const cancel = clock.atWall(1_002_500, note('never'));
+    await clock.advance(2_000);
+    assert.deepEqual(fired, ['straight@1002000']);
+    cancel();
+    clock.jumpWall(-10_000);
+    await clock.advance(5_000);
+    assert.equal(fired.length, 1, 'it is 997000 now');
+    clock.jumpWall(60_000);
+    await clock.advance(0);
+    assert.deepEqual(fired, ['straight@1002000', `back and forth@${clock.wallMs()}`]);
+    clock.atWall(7, note('past'));
+    await clock.advance(0);
+    assert.equal(fired.length, 3);
+  });
+
   it('lets the wall clock jump without the timers noticing', async () => {
     const { clock } = simPlatform({ startWallMs: 5_000 });
     let fired = 0;

@@ -19,10 +19,17 @@ import { type DelayOffsetSettings, DelayOffsetTable } from './delay-offset-table
 import { type DelayLimits, DelayRefusals } from './delay-refusals.ts';
 import { DuePut } from './due-put.ts';
 import { LevelLoop } from './level-loop.ts';
+import { MetricsRecount, type RecountSettings } from './metrics-recount.ts';
 import { TimerLoop, type TimerLoopSettings } from './timer-loop.ts';
 import { TimerMetrics } from './timer-metrics.ts';
 
-export interface DelaySettings extends TimerStoreSettings, TimerLoopSettings, RecallSettings, DelayLimits, DelayOffsetSettings {
+export interface DelaySettings
+  extends RecountSettings,
+    TimerStoreSettings,
+    TimerLoopSettings,
+    RecallSettings,
+    DelayLimits,
+    DelayOffsetSettings {
   readonly messageDelayLevel: string;
   readonly flushDelayOffsetInterval: number;
   readonly timerWheelEnable: boolean;
@@ -52,6 +59,7 @@ export class DelayService implements BrokerService {
   readonly #levels: LevelLoop;
   readonly #timer: TimerStore | undefined;
   #timerLoop: TimerLoop | undefined;
+  #recount: MetricsRecount | undefined;
   #broker: { readonly parts: BrokerParts; readonly put: MessagePut } | undefined;
   #persisting: Promise<void> | undefined;
   readonly #persistTicker: Ticker;
@@ -149,6 +157,17 @@ export class DelayService implements BrokerService {
     }
   }
 
+  #newRecount(timer: TimerStore): MetricsRecount {
+    const reader = this.#duePut();
+    return new MetricsRecount(this.#platform, {
+      settings: this.#parts.settings,
+      timer,
+      metrics: this.#metrics,
+      topicOf: (physicalOffset, sizeBytes) => (reader.load(physicalOffset, sizeBytes) ? reader.realTopic : undefined),
+      topicExists: (topic) => this.#broker?.parts.topics.topic(topic) !== undefined,
+    });
+  }
+
   start(): void {
     const { clock } = this.#platform;
     const { settings, store } = this.#parts;
@@ -160,6 +179,8 @@ export class DelayService implements BrokerService {
       const parts = { settings, timer: this.#timer, queue, put: this.#duePut(), metrics: this.#metrics };
       this.#timerLoop = new TimerLoop(this.#platform, parts);
       this.#timerLoop.start();
+      this.#recount = this.#newRecount(this.#timer);
+      this.#recount.start();
     }
     this.#levels.start();
     this.#persistTicker.start();
@@ -167,6 +188,7 @@ export class DelayService implements BrokerService {
 
   async stop(): Promise<void> {
     this.#persistTicker.stop();
+    this.#recount?.stop();
     await this.#levels.stop();
     await this.#timerLoop?.stop();
     await this.#persisting;

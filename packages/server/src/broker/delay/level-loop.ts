@@ -126,7 +126,10 @@ export class LevelLoop {
     this.#dueMs = Number.POSITIVE_INFINITY;
     let waitMs = Number.POSITIVE_INFINITY;
     for (const level of this.#levels) waitMs = Math.min(waitMs, this.#runLevel(level));
-    if (waitMs <= 0) return this.wake();
+    if (waitMs <= 0) {
+      this.wake();
+      return;
+    }
     if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(waitMs, () => this.#run());
     if (this.#dueMs < Number.POSITIVE_INFINITY) this.#cancelWall = this.#clock.atWall(this.#dueMs, () => this.#run());
   }

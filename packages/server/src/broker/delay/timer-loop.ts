@@ -161,7 +161,10 @@ export class TimerLoop implements QueueArrival {
       this.#log.error('the timer cannot write its files; it tries again', { error: String(error) });
       waitMs = RETRY_MS;
     }
-    if (waitMs <= 0) return this.wake();
+    if (waitMs <= 0) {
+      this.wake();
+      return;
+    }
     if (waitMs < Number.POSITIVE_INFINITY) this.#cancel = this.#clock.after(waitMs, () => this.#run());
     if (this.#dueMs < Number.POSITIVE_INFINITY) this.#cancelDue = this.#clock.atWall(this.#dueMs, () => this.#run());
   }

@@ -52,6 +52,11 @@ export class TimerMetrics {
     return this.#counts.get(topic)?.count ?? 0;
   }
 
+  /** How many messages of each topic wait, as they are counted now. */
+  counts(): Map<string, number> {
+    return new Map([...this.#counts].map(([topic, { count }]) => [topic, count]));
+  }
+
   /** Forgets a topic. */
   remove(topic: string): void {
     if (this.#counts.delete(topic)) this.#dirty = true;

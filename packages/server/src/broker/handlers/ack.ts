@@ -10,9 +10,11 @@ import { done, type IncomingRequest, type Outcome } from '@perigee/core/remoting
 import type { NotStored, Stored } from '../message-put.ts';
 import type { PopAck } from '../pop/check-point.ts';
 import type { PopContext } from '../pop/pop-context.ts';
+import type { AckRoute } from '../pop/pop-puts.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
 import { answerDone } from '../pop/pop-reply.ts';
 import { markedTopic, parseReceiptHandle, REVIVE_QUEUE_ORDER, type TopicMark } from '../pop/receipt-handle.ts';
+import { GatheredAcks } from '../pop/turn-acks.ts';
 import { withBody } from './request-body.ts';
 
 const slotOf = (key: keyof typeof ackMessage.request): number => Object.keys(ackMessage.request).indexOf(key);
@@ -63,37 +65,37 @@ export class AckHandler {
     const queueId = view.int32(QUEUE_ID, Number.NaN);
     const queueOffset = view.integer(OFFSET, Number.NaN);
     const { opaque } = view;
-    const answer = (refused: Refusal | undefined): void => {
-      if ((flag & FLAG_ONEWAY) !== 0) return;
-      if (refused === undefined) answerDone(connection, opaque);
-      else connection.answer(opaque, refused);
-    };
-    const { flag } = view;
+    const asker = (view.flag & FLAG_ONEWAY) === 0 ? connection : undefined;
     if (group === undefined || topic === undefined || extraInfo === undefined || Number.isNaN(queueId + queueOffset)) {
       const problem = fieldProblem(view, ackMessage);
-      answer(problem === undefined ? undefined : this.#refusals.header(problem));
+      answer(asker, opaque, problem === undefined ? undefined : this.#refusals.header(problem));
       return;
     }
     const liteTopic = view.has(LITE_TOPIC) ? view.text(LITE_TOPIC) : undefined;
     if (liteTopic !== undefined && liteTopic !== '')
-      answer(this.#context.lite.ack({ topic, liteTopic, group, queueId, queueOffset, extraInfo }));
+      answer(asker, opaque, this.#context.lite.ack({ topic, liteTopic, group, queueId, queueOffset, extraInfo }));
     else {
-      const outcome = this.#ack({ topic, group, queueId, queueOffset, consumer: connection.address }, extraInfo);
-      if (outcome instanceof Promise) void outcome.then(answer);
-      else answer(outcome);
+      const gathered = this.#gather({ topic, group, queueId, queueOffset, consumer: connection.address }, extraInfo);
+      if (gathered instanceof GatheredAcks) this.#context.acks.add(extraInfo, gathered, queueOffset, asker, opaque);
+      else answer(asker, opaque, gathered);
     }
   };
 
-  #ack(message: HandledMessage, extraInfo: string): Refusal | undefined | Promise<Refusal | undefined> {
-    const refused = checkAckQueue(this.#context, this.#refusals, message) ?? this.#checkOffset(message);
+  /** Where an ack is gathered with the others of its check point; a refusal, or undefined when it is done with. */
+  #gather(message: HandledMessage, extraInfo: string): GatheredAcks | Refusal | undefined {
+    const { acks } = this.#context;
+    const known = acks.find(extraInfo, message);
+    const refused = (known === undefined ? checkAckQueue(this.#context, this.#refusals, message) : undefined) ?? this.#checkOffset(message);
     if (refused !== undefined) return refused;
+    if (known !== undefined) return known;
     const handle = parseReceiptHandle(extraInfo);
     if (handle === undefined) return this.#refusals.receiptHandle(extraInfo);
     if (handle.reviveQueueId === REVIVE_QUEUE_ORDER) return this.ackOrdered(message, handle.popTimeMs);
-    const { topic, group, queueId, queueOffset } = message;
     const { startOffset, popTimeMs, brokerName, reviveQueueId, invisibleMs } = handle;
-    const ack = { topic, group, queueId, startOffset, popTimeMs, brokerName, queueOffsets: [queueOffset] };
-    return checkReviveQueue(this.#context, this.#refusals, reviveQueueId) ?? this.#store(ack, false, { reviveQueueId, invisibleMs });
+    const unknownQueue = checkReviveQueue(this.#context, this.#refusals, reviveQueueId);
+    if (unknownQueue !== undefined) return unknownQueue;
+    const { topic, group, queueId } = message;
+    return acks.begin(extraInfo, { topic, group, queueId, startOffset, popTimeMs, brokerName }, { reviveQueueId, invisibleMs });
   }
 
   #checkOffset({ topic, queueId, queueOffset }: HandledMessage): Refusal | undefined {
@@ -105,23 +107,6 @@ export class AckHandler {
   #bounds(topic: string, queueId: number): { readonly minOffset: number; readonly maxOffset: number } {
     const rows = this.#context.queueIfExists(topic, queueId)?.rows;
     return { minOffset: rows?.minQueueOffset ?? 0, maxOffset: rows?.maxQueueOffset ?? 0 };
-  }
-
-  #store(
-    ack: PopAck,
-    isBatch: boolean,
-    how: { readonly reviveQueueId: number; readonly invisibleMs: number },
-  ): Promise<Refusal | undefined> {
-    return this.#context.puts.ack(ack, isBatch, how).then((stored) => this.#stored(ack, stored));
-  }
-
-  #stored(ack: PopAck, stored: Stored | NotStored): Refusal | undefined {
-    const { queues, pops, settings, puts } = this.#context;
-    if (stored.state !== 'stored') return this.#refusals.notStored(puts.noteNotStored(stored, 'an ack', ack));
-    queues.released(ack.topic, ack.group, ack.queueId, ack.queueOffsets.length);
-    // Somebody may wait for less to be out.
-    if (settings.enablePopMessageThreshold) pops.wake(ack.topic, ack.group, ack.queueId);
-    return undefined;
   }
 
   /** Acknowledges a message of an ordered pop: the group's position moves to the first that is not acknowledged. */
@@ -167,8 +152,32 @@ export class AckHandler {
       return undefined;
     }
     const ack = { topic, group, queueId, startOffset, popTimeMs, brokerName, queueOffsets };
-    return checkReviveQueue(this.#context, this.#refusals, reviveQueueId) ?? this.#store(ack, true, { reviveQueueId, invisibleMs });
+    return checkReviveQueue(this.#context, this.#refusals, reviveQueueId) ?? this.#store(ack, { reviveQueueId, invisibleMs });
   }
+
+  #store(ack: PopAck, route: AckRoute): Promise<Refusal | undefined> {
+    return this.#context.puts.ack(ack, true, route).then((result) => noteAcked(this.#context, this.#refusals, ack, result));
+  }
+}
+
+/** Messages are acknowledged; or the refusal that says why not. */
+export function noteAcked(
+  { queues, pops, settings, puts }: Pick<PopContext, 'queues' | 'pops' | 'settings' | 'puts'>,
+  refusals: PopRefusals,
+  ack: PopAck,
+  result: Stored | NotStored,
+): Refusal | undefined {
+  if (result.state !== 'stored') return refusals.notStored(puts.noteNotStored(result, 'an ack', ack));
+  queues.released(ack.topic, ack.group, ack.queueId, ack.queueOffsets.length);
+  // Somebody may wait for less to be out.
+  if (settings.enablePopMessageThreshold) pops.wake(ack.topic, ack.group, ack.queueId);
+  return undefined;
+}
+
+function answer(asker: RemotingConnection | undefined, opaque: number, refused: Refusal | undefined): void {
+  if (asker === undefined) return;
+  if (refused === undefined) answerDone(asker, opaque);
+  else asker.answer(opaque, refused);
 }
 
 function isMark(text: string): text is TopicMark {

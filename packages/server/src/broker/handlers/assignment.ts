@@ -82,9 +82,19 @@ async function assignedQueues(
 async function setMode(parts: AssignmentParts, mode: MessageRequestMode): Promise<Answer> {
   const { topic, consumerGroup } = mode;
   if (topic.startsWith(RETRY_PREFIX))
-    return refusal({ slug: 'retry-topic-mode', code: ResponseCode.NO_PERMISSION, legacy: 'retry topic is not allowed to set mode' });
+    return refusal({
+      slug: 'retry-topic-mode',
+      code: ResponseCode.NO_PERMISSION,
+      legacy: 'retry topic is not allowed to set mode',
+      remedy: 'set the mode of the topic itself; its retries follow',
+    });
   if (!parts.topicExists(topic))
-    return refusal({ slug: 'topic-not-exist', code: ResponseCode.TOPIC_NOT_EXIST, legacy: `topic[${topic}] not exist` });
+    return refusal({
+      slug: 'topic-not-exist',
+      code: ResponseCode.TOPIC_NOT_EXIST,
+      legacy: `topic[${topic}] not exist`,
+      remedy: `create it: mqadmin updateTopic -t ${topic}`,
+    });
   if (!parts.groupExists(consumerGroup))
     return refusal({
       slug: 'group-not-exist',

@@ -15,6 +15,7 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, type IncomingRequest, ok } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from '../broker-parts.ts';
 import type { ClientIdentity } from '../client-channel.ts';
+import { CONSUMER_GROUPS_PER_CONNECTION_MAX } from '../consumer-table.ts';
 import { retryTopicOf } from '../names.ts';
 import { PRODUCER_GROUPS_PER_CONNECTION_MAX } from '../producer-table.ts';
 import { withBody } from './request-body.ts';
@@ -37,6 +38,8 @@ export function clientHandlers(broker: BrokerParts): HandlerTable<typeof clientC
         slug: 'no-consumer',
         code: ResponseCode.SYSTEM_ERROR,
         legacy: `no consumer for this group, ${header.consumerGroup}`,
+        cause: 'no client of the group has sent a heartbeat on a live connection',
+        remedy: 'start a consumer of the group',
         ext: {},
       });
     },
@@ -55,19 +58,42 @@ function takeHeartbeat(broker: BrokerParts, heartbeat: HeartbeatData, request: I
   const fingerprint = heartbeat.heartbeatFingerprint;
   // Version 1 always says that it wants the subscriptions: it sends them each time.
   let subscriptionChanged = fingerprint === 0;
+  if (
+    !broker.consumers.mayJoin(
+      request.peer,
+      heartbeat.consumerDataSet.map(({ groupName }) => groupName),
+    )
+  )
+    return refusal({
+      slug: 'too-many-consumer-groups',
+      code: ResponseCode.SYSTEM_ERROR,
+      legacy: `client ${client.clientId} has too many consumer groups`,
+      measured: `at most ${CONSUMER_GROUPS_PER_CONNECTION_MAX} for a connection`,
+      remedy: 'spread them over several clients',
+    });
+  const { clock } = broker.platform;
+  const cluster = broker.settings.brokerClusterName;
   for (const consumer of heartbeat.consumerDataSet) {
-    if (!registerConsumer(broker, client, consumer, fingerprint !== 0 && heartbeat.withoutSub)) continue;
+    const startedMs = clock.monotonicMs();
+    const isRegistered = registerConsumer(broker, client, consumer, fingerprint !== 0 && heartbeat.withoutSub);
+    broker.stats.count('CONSUMER_REGISTER_TIME', cluster, clock.monotonicMs() - startedMs);
+    if (!isRegistered) continue;
     if (fingerprint === 0) continue;
     if (broker.consumers.noteFingerprint(consumer.groupName, fingerprint, heartbeat.withoutSub)) subscriptionChanged = true;
   }
-  for (const group of heartbeat.producerDataSet)
-    if (!broker.producers.register(group, client))
+  for (const group of heartbeat.producerDataSet) {
+    const startedMs = clock.monotonicMs();
+    const isRegistered = broker.producers.register(group, client);
+    broker.stats.count('PRODUCER_REGISTER_TIME', cluster, clock.monotonicMs() - startedMs);
+    if (!isRegistered)
       return refusal({
         slug: 'too-many-producer-groups',
         code: ResponseCode.SYSTEM_ERROR,
         legacy: `client ${client.clientId} has too many producer groups`,
         measured: `at most ${PRODUCER_GROUPS_PER_CONNECTION_MAX} for a connection`,
+        remedy: 'share producer groups, or spread them over several clients',
       });
+  }
   return ok(heartBeat, { supportsV2: true, subscriptionChanged });
 }
 
@@ -110,5 +136,11 @@ function checkFilter(broker: BrokerParts, { subscriptionData }: CheckClientReque
     });
   const compiled = broker.compiledFilters.get(subString);
   if (compiled.valid) return done();
-  return refusal({ slug: 'sql-syntax', code: ResponseCode.SUBSCRIPTION_PARSE_FAILED, legacy: compiled.legacy, cause: compiled.cause });
+  return refusal({
+    slug: 'sql-syntax',
+    code: ResponseCode.SUBSCRIPTION_PARSE_FAILED,
+    legacy: compiled.legacy,
+    cause: compiled.cause,
+    remedy: 'correct the expression of the subscription',
+  });
 }

@@ -64,9 +64,21 @@ function noTimer(legacy: string): Answer {
 function switchEngine(timer: TimerStore | undefined, engine: string | undefined): Answer {
   const code = ResponseCode.INVALID_PARAMETER;
   if (timer === undefined)
-    return refusal({ slug: 'timer-engine-none', code, legacy: 'broker timerWheelEnable is false', cause: 'there is no timer to switch' });
+    return refusal({
+      slug: 'timer-engine-none',
+      code,
+      legacy: 'broker timerWheelEnable is false',
+      cause: 'there is no timer to switch',
+      remedy: 'set timerWheelEnable=true and restart the broker',
+    });
   if (engine === undefined)
-    return refusal({ slug: 'timer-engine-missing', code, legacy: 'param error, extFields is null', cause: 'E_T is missing: F or R' });
+    return refusal({
+      slug: 'timer-engine-missing',
+      code,
+      legacy: 'param error, extFields is null',
+      cause: 'E_T is missing',
+      remedy: 'send F or R',
+    });
   if (engine !== 'F' && engine !== 'R')
     return refusal({
       slug: 'timer-engine-unknown',
@@ -81,6 +93,7 @@ function switchEngine(timer: TimerStore | undefined, engine: string | undefined)
     code,
     legacy: 'timerRocksDBEnable must be configured true when broker start',
     cause: 'this broker keeps timers in files alone',
+    remedy: 'send F',
   });
 }
 
@@ -96,7 +109,14 @@ async function recall(parts: DelayHandlerParts, header: RecallHeader, request: I
   const result = await parts.put.put(recallOf(parts, target, header.producerGroup, request));
   if (result.state === 'stored') return { code: ResponseCode.SUCCESS, ext: { ...ext, msgId: target.uniqueKey } };
   const cause = result.state === 'refused' ? result.refusal.remark : 'cause' in result.why ? result.why.cause : result.why.kind;
-  return refusal({ slug: 'recall-not-stored', code: ResponseCode.SYSTEM_ERROR, legacy: 'recall failed, execute error', cause, ext });
+  return refusal({
+    slug: 'recall-not-stored',
+    code: ResponseCode.SYSTEM_ERROR,
+    legacy: 'recall failed, execute error',
+    cause,
+    remedy: 'ask again; the message is delivered unless a recall is stored',
+    ext,
+  });
 }
 
 function mayRecall({ broker, settings }: DelayHandlerParts, topic: string): RefusalParts | undefined {
@@ -115,6 +135,7 @@ function mayRecall({ broker, settings }: DelayHandlerParts, topic: string): Refu
       code: ResponseCode.SERVICE_NOT_AVAILABLE,
       legacy: 'recall failed, broker service not available',
       cause: notWritable ? 'brokerPermission has no write bit' : 'startAcceptSendRequestTimeStamp lies in the future',
+      remedy: notWritable ? 'set brokerPermission=6, or allowRecallWhenBrokerNotWriteable=true' : 'wait, or change it',
     };
   if (broker.topics.topic(topic) !== undefined) return undefined;
   return {
@@ -133,6 +154,7 @@ function notAHandle(handle: string): RefusalParts {
     legacy: 'recall handle is invalid',
     cause: 'it is not what the send of a timer message is answered',
     measured: handle.length === 0 ? 'it is missing' : `${handle.length} characters`,
+    remedy: 'use the handle that the send was answered with',
   };
 }
 
@@ -144,6 +166,7 @@ function wrongTarget({ broker, settings }: DelayHandlerParts, topic: string, tar
       code,
       legacy: 'recall failed, topic not match',
       measured: `the handle is of topic ${target.topic}`,
+      remedy: 'name the topic that the message was sent to',
     };
   if (target.brokerName !== settings.brokerName)
     return {
@@ -160,6 +183,7 @@ function wrongTarget({ broker, settings }: DelayHandlerParts, topic: string, tar
     code,
     legacy: 'recall failed, timestamp invalid',
     measured: `the message is due in ${leftMs} ms, allowed are 1 to ${settings.timerMaxDelaySec * 1000 - 1}`,
+    remedy: 'recall messages before they are due',
   };
 }
 

@@ -42,6 +42,7 @@ export function groupHandlers(broker: BrokerParts): HandlerTable<typeof groupCom
         code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST,
         legacy: 'No group in this broker',
         measured: `group ${header.group}`,
+        remedy: `create it: mqadmin updateSubGroup -g ${header.group}`,
       });
     },
 

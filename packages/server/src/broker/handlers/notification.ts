@@ -8,7 +8,16 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, type IncomingRequest, type Outcome, ok } from '@perigee/core/remoting/handler';
 import type { RowFilter } from '../../store/message-reader.ts';
 import { RowsView } from '../../store/queue-rows.ts';
-import { type AskedQueue, birthMs, checkReadable, type PopContext, pollRestMs, queueAt, readableRetryTopics } from '../pop/pop-context.ts';
+import {
+  type AskedQueue,
+  birthMs,
+  checkLightQueue,
+  checkReadable,
+  type PopContext,
+  pollRestMs,
+  queueAt,
+  readableRetryTopics,
+} from '../pop/pop-context.ts';
 import { EVERY_MESSAGE } from '../pop/pop-filter.ts';
 import { POP_BYTES_MAX } from '../pop/pop-read.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
@@ -61,6 +70,8 @@ export class NotificationHandler {
     const born = { ...header, bornTime: birthMs(nowMs, header.bornTime) };
     const restMs = header.pollTime > 0 ? pollRestMs(nowMs, born.bornTime, header.pollTime) : 0;
     if (restMs <= 0 || request.oneway) return ok(notification, { hasMsg: false, pollingFull: false });
+    const noQueue = checkLightQueue(this.#context, this.#refusals, topic);
+    if (noQueue !== undefined) return noQueue;
     const isHeld = notifications.hold(
       {
         topic,

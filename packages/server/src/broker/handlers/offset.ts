@@ -66,9 +66,9 @@ function queryPosition(broker: BrokerParts, header: RequestOf<typeof queryConsum
   const position = broker.offsets.pendingReset(consumerGroup, topic, queueId) ?? broker.offsets.position(consumerGroup, topic, queueId);
   if (position >= 0) return ok(queryConsumerOffset, { offset: position });
   if (header.setZeroIfNotFound === false)
-    return notFound('position-not-stored', 'Not found, do not set to zero, maybe this group boot first');
+    return notFound('Not found, do not set to zero, maybe this group boot first', 'setZeroIfNotFound is false');
   if (startsFromFirst(broker, topic, queueId)) return ok(queryConsumerOffset, { offset: 0 });
-  return notFound('position-not-stored', 'Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first');
+  return notFound('Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first', 'the head of the queue is deleted or on disk');
 }
 
 /**
@@ -86,20 +86,36 @@ function startsFromFirst({ store, topics }: BrokerParts, topic: string, queueId:
   return first !== undefined && store.isInMemory(first.physicalOffset);
 }
 
-function notFound(slug: string, legacy: string): Answer {
-  return refusal({ slug, code: ResponseCode.QUERY_NOT_FOUND, legacy, ext: {} });
+/** No position: a client library goes on by its own consume-from rule. */
+function notFound(legacy: string, cause: string): Answer {
+  return refusal({
+    slug: 'position-not-stored',
+    code: ResponseCode.QUERY_NOT_FOUND,
+    legacy,
+    cause: `the group has committed no position in this queue, and ${cause}`,
+    remedy: 'begin where your consume-from rule says, then commit',
+    ext: {},
+  });
 }
 
 function commitPosition(broker: BrokerParts, header: RequestOf<typeof updateConsumerOffset>): Answer {
   const { consumerGroup, topic, queueId, commitOffset } = header;
   if (broker.groups.group(consumerGroup) === undefined)
-    return refuse('group-not-exist', ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${consumerGroup} not exist!`);
-  if (broker.topics.topic(topic) === undefined) return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `Topic ${topic} not exist!`);
-  if (queueId === undefined) return refuse('queue-id-missing', ResponseCode.INVALID_PARAMETER, `QueueId is null, topic is ${topic}`);
-  if (commitOffset === undefined) return refuse('offset-missing', ResponseCode.INVALID_PARAMETER, `Offset is null, topic is ${topic}`);
+    return refuse('group-not-exist', ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${consumerGroup} not exist!`, {
+      remedy: `create it: mqadmin updateSubGroup -g ${consumerGroup}`,
+    });
+  if (broker.topics.topic(topic) === undefined)
+    return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `Topic ${topic} not exist!`, {
+      remedy: `create it: mqadmin updateTopic -t ${topic}`,
+    });
+  if (queueId === undefined)
+    return refuse('queue-id-missing', ResponseCode.INVALID_PARAMETER, `QueueId is null, topic is ${topic}`, { remedy: 'send queueId' });
+  if (commitOffset === undefined)
+    return refuse('offset-missing', ResponseCode.INVALID_PARAMETER, `Offset is null, topic is ${topic}`, { remedy: 'send commitOffset' });
   if (queueId < 0 || commitOffset < 0)
     return refuse('position-negative', ResponseCode.INVALID_PARAMETER, `Queue id or offset is negative, topic is ${topic}`, {
       measured: `queueId ${queueId}, commitOffset ${commitOffset}`,
+      remedy: 'positions begin at 0',
     });
   if (broker.offsets.pendingReset(consumerGroup, topic, queueId) !== undefined)
     return { code: ResponseCode.SUCCESS, remark: 'Offset has been previously reset', ext: {} };
@@ -107,6 +123,6 @@ function commitPosition(broker: BrokerParts, header: RequestOf<typeof updateCons
   return { code: ResponseCode.SUCCESS, ext: {} };
 }
 
-function refuse(slug: string, code: number, legacy: string, more: Partial<RefusalParts> = {}): Answer {
+function refuse(slug: string, code: number, legacy: string, more: Pick<RefusalParts, 'cause' | 'measured' | 'remedy'>): Answer {
   return refusal({ ...more, slug, code, legacy, ext: {} });
 }

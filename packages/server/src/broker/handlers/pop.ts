@@ -10,6 +10,7 @@ import { ResponseCode } from '@perigee/core/protocol/response-code';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import {
   birthMs,
+  checkLightQueue,
   checkReadable,
   POP_LATE_MAX_MS,
   type PopContext,
@@ -119,6 +120,8 @@ export class PopMessageHandler {
     if (refused !== undefined) return refused;
     const readable = checkReadable(this.#context, this.#refusals, { ...pop, consumer: pop.connection.address });
     if ('slug' in readable) return readable;
+    const noQueue = checkLightQueue(this.#context, this.#refusals, pop.topic);
+    if (noQueue !== undefined) return noQueue;
     const filter = this.#context.filters.filter(pop.expressionType, pop.expression);
     if ('problem' in filter) return this.#refusals.subscriptionParse(pop.expression ?? '', filter.problem);
     this.#compensate(pop, filter);
@@ -129,9 +132,9 @@ export class PopMessageHandler {
       filter,
     });
     this.#collect(pop, readable, harvest);
+    if (harvest.parts.length === 0 && harvest.innerBatch !== undefined) return this.#refusals.innerBatch(harvest.innerBatch);
     this.#context.looked(harvest.parts.length > 0);
-    if (harvest.stores.length === 0) this.#settle(pop, readable.topic, harvest);
-    else void Promise.all(harvest.stores).then(() => this.#settle(pop, readable.topic, harvest));
+    harvest.whenStored(() => this.#settle(pop, readable.topic, harvest));
     return undefined;
   }
 

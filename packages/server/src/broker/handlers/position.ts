@@ -23,6 +23,7 @@ import { type Refusal, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, type IncomingRequest } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from '../broker-parts.ts';
+import { queuesRemedy, queuesText } from '../send-refusals.ts';
 
 /** How long a client may take to say how far it is, ms. */
 const STATUS_TIMEOUT_MS = 5_000;
@@ -35,7 +36,7 @@ const ROWS_SHOWN_MAX = 10_000;
 type Commands = typeof positionCommands;
 type Reset = RequestOf<Commands['invokeBrokerToResetOffset']>;
 
-function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy?: string } = {}): Refusal {
+function refuse(slug: string, code: number, legacy: string, more: { cause?: string; measured?: string; remedy: string }): Refusal {
   return refusal({ slug, code, legacy, ...more });
 }
 
@@ -61,8 +62,14 @@ export function positionHandlers(broker: BrokerParts): HandlerTable<Commands> {
   };
 }
 
+function topicRemedy(topic: string): string {
+  return `create it: mqadmin updateTopic -t ${topic}`;
+}
+
 function clientTooOld(version: number): Refusal {
-  return refuse('consumer-too-old', ResponseCode.SYSTEM_ERROR, `the client does not support this feature. version=${version}`);
+  return refuse('consumer-too-old', ResponseCode.SYSTEM_ERROR, `the client does not support this feature. version=${version}`, {
+    remedy: 'upgrade the client, or set useServerSideResetOffset=true',
+  });
 }
 
 /** Where a queue of the topic is to go on: by queue offset or by time (-1: the end). */
@@ -74,18 +81,23 @@ function targetOf({ store }: BrokerParts, topic: string, queueId: number, timest
 function resetHere(broker: BrokerParts, header: Reset): Answer {
   const { topic, group } = header;
   const config = broker.topics.topic(topic);
-  if (config === undefined) return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `Topic ${topic} does not exist`);
+  if (config === undefined)
+    return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `Topic ${topic} does not exist`, { remedy: topicRemedy(topic) });
   if (broker.groups.group(group) === undefined)
-    return refuse('group-not-exist', ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${group} does not exist`);
+    return refuse('group-not-exist', ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `Group ${group} does not exist`, {
+      remedy: `create it: mqadmin updateSubGroup -g ${group}`,
+    });
   const positions: QueuePosition[] = [];
   const queueId = header.queueId ?? -1;
   const add = (id: number, queueOffset: number): number =>
     positions.push({ queue: { brokerName: broker.settings.brokerName, queueId: id, topic }, queueOffset });
   if (queueId >= 0) {
     const wanted = header.offset ?? -1;
-    if (queueId >= Math.max(config.readQueueNums, config.writeQueueNums) && !broker.store.queuesOf(topic).includes(queueId))
+    const queueNums = Math.max(config.readQueueNums, config.writeQueueNums);
+    if (queueId >= queueNums && !broker.store.queuesOf(topic).includes(queueId))
       return refuse('queue-not-exist', ResponseCode.INVALID_PARAMETER, `Queue ${queueId} of topic ${topic} does not exist`, {
-        measured: `queues 0 to ${Math.max(config.readQueueNums, config.writeQueueNums) - 1} exist`,
+        measured: queuesText(queueNums),
+        remedy: queuesRemedy(topic, queueNums),
       });
     const min = broker.store.minQueueOffset(topic, queueId);
     const max = broker.store.maxQueueOffset(topic, queueId);
@@ -113,11 +125,16 @@ function resetAtClients(broker: BrokerParts, header: Reset, request: IncomingReq
       'topic-not-exist',
       ResponseCode.SYSTEM_ERROR,
       `[reset-offset] reset offset failed, no topic in this broker. topic=${topic}`,
+      { remedy: topicRemedy(topic) },
     );
   const positions: QueuePosition[] = [];
   for (let queueId = 0; queueId < config.writeQueueNums; queueId++) {
     const current = broker.offsets.position(group, topic, queueId);
-    if (current < 0) return refuse('position-not-stored', ResponseCode.SYSTEM_ERROR, `THe consumer group <${group}> not exist`);
+    if (current < 0)
+      return refuse('position-not-stored', ResponseCode.SYSTEM_ERROR, `THe consumer group <${group}> not exist`, {
+        cause: `it has committed no position in queue ${queueId} of topic ${topic}`,
+        remedy: 'consume first, or set useServerSideResetOffset=true',
+      });
     const target = Math.max(0, targetOf(broker, topic, queueId, timestamp));
     const queueOffset = isForce || target < current ? target : current;
     positions.push({ queue: { brokerName: broker.settings.brokerName, queueId, topic }, queueOffset });
@@ -145,7 +162,9 @@ async function consumerStatus(broker: BrokerParts, header: RequestOf<Commands['i
     (channel) => wanted === '' || channel.clientId === wanted,
   );
   if (channels.length === 0)
-    return refuse('consumer-not-online', ResponseCode.SYSTEM_ERROR, `No Any Consumer online in the consumer group: [${group}]`);
+    return refuse('consumer-not-online', ResponseCode.SYSTEM_ERROR, `No Any Consumer online in the consumer group: [${group}]`, {
+      remedy: 'start a consumer of the group, or ask for one that is online: mqadmin consumerConnection -g <group>',
+    });
   const old = channels.find((channel) => channel.version < VERSION_RESET);
   if (old !== undefined) return clientTooOld(old.version);
   const request = { code: getConsumerStatusFromClient.code, ext: writeHeader(getConsumerStatusFromClient.request, { topic, group }) };
@@ -172,7 +191,8 @@ function timeText(timestampMs: number): string {
 
 function timeSpans(broker: BrokerParts, { topic, group }: RequestOf<Commands['queryConsumeTimeSpan']>): Answer {
   const config = broker.topics.topic(topic);
-  if (config === undefined) return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist`);
+  if (config === undefined)
+    return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist`, { remedy: topicRemedy(topic) });
   const { store } = broker;
   const nowMs = broker.platform.clock.wallMs();
   const spans = Array.from({ length: config.writeQueueNums }, (_, queueId) => {
@@ -228,7 +248,10 @@ function consumeQueueRows(broker: BrokerParts, header: RequestOf<Commands['query
   const { topic, queueId } = header;
   const { store } = broker;
   if (!store.queuesOf(topic).includes(queueId))
-    return refuse('queue-not-exist', ResponseCode.SYSTEM_ERROR, `${queueId}@${topic} is not exist!`);
+    return refuse('queue-not-exist', ResponseCode.SYSTEM_ERROR, `${queueId}@${topic} is not exist!`, {
+      cause: 'nothing was ever stored in that queue',
+      remedy: 'mqadmin topicStatus -t <topic> lists the queues',
+    });
   const minQueueIndex = store.minQueueOffset(topic, queueId);
   const maxQueueIndex = store.maxQueueOffset(topic, queueId);
   const first = header.index < 0 ? Math.max(minQueueIndex, maxQueueIndex + header.index) : header.index;

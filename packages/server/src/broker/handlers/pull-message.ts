@@ -308,6 +308,7 @@ export class PullMessageHandler {
       bytesMax: pull.bytesMax,
       rowFilter: filter.rowFilter,
       recordFilter: filter.recordFilter,
+      unitFilter: filter.unitFilter,
     });
     this.#parts.looked(result.count > 0, this.#parts.nowMs() - startedMs);
     let status: ReadStatus | 'OFFSET_RESET' = result.status;

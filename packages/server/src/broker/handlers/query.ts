@@ -38,6 +38,7 @@ function find(broker: BrokerParts, header: RequestOf<typeof queryMessage>): Answ
     code: ResponseCode.QUERY_NOT_FOUND,
     legacy: 'can not find message, maybe time range not correct',
     measured: `topic ${header.topic}, index ${indexType}, ${header.beginTimestamp} to ${header.endTimestamp} ms`,
+    remedy: 'widen the time range, or compare key and topic; messages without KEYS are found by id and offset alone',
     ext: writeHeader(queryMessage.response, { indexLastUpdateTimestamp: 0, indexLastUpdatePhyoffset: 0 }),
   });
 }
@@ -54,6 +55,7 @@ export function queryHandlers(broker: BrokerParts): HandlerTable<typeof queryCom
         code: ResponseCode.SYSTEM_ERROR,
         legacy: `can not find message by the offset, ${header.offset}`,
         measured: `the CommitLog holds ${broker.store.minPhysicalOffset} to ${broker.store.maxPhysicalOffset}`,
+        remedy: 'use an offset that a send, pull or query answered; older files have expired',
       });
     },
   };

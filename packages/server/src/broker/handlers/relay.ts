@@ -35,6 +35,7 @@ function consumeDirectly(
       code: ResponseCode.SYSTEM_ERROR,
       legacy: `can not find message by the id, ${header.msgId ?? ''}`,
       cause: 'the id is no offset message id of this broker, or its file has expired',
+      remedy: 'send the offset message id (offsetMsgId) to the broker that it names',
     });
   const clientId = header.clientId ?? broker.consumers.group(header.consumerGroup)?.clientIds()[0] ?? '';
   const ext = {
@@ -55,12 +56,15 @@ async function relay(broker: BrokerParts, to: { group: string; clientId: string 
       slug: 'consumer-not-online',
       code: ResponseCode.SYSTEM_ERROR,
       legacy: `The Consumer <${group}> <${clientId}> not online`,
+      cause: 'no client of that id has sent a heartbeat for the group on a live connection',
+      remedy: 'mqadmin consumerConnection -g <group> lists who is online',
     });
   if (channel.version < VERSION_RELAY)
     return refusal({
       slug: 'consumer-too-old',
       code: ResponseCode.SYSTEM_ERROR,
       legacy: `The Consumer <${clientId}> Version <${channel.version}> too low to finish, please upgrade it to V3_1_8_SNAPSHOT`,
+      remedy: 'upgrade the client',
     });
   try {
     const answer = await channel.peer.request({ code: request.code, ext: request.ext, body: request.body }, RELAY_TIMEOUT_MS);
@@ -79,10 +83,12 @@ function relayFailed({ group, clientId }: { group: string; clientId: string }, e
       code: ResponseCode.CONSUME_MSG_TIMEOUT,
       legacy: `consumer <${group}> <${clientId}> Timeout: ${message}`,
       measured: `no answer within ${RELAY_TIMEOUT_MS} ms`,
+      remedy: 'look whether the client is alive (jstack), and ask again',
     });
   return refusal({
     slug: 'consumer-relay-failed',
     code: ResponseCode.SYSTEM_ERROR,
     legacy: `invoke consumer <${group}> <${clientId}> Exception: ${message}`,
+    remedy: 'the connection to the client is gone; ask again when it is back',
   });
 }

@@ -8,7 +8,7 @@ import {
   type ProducerInfo,
 } from '@perigee/core/protocol/bodies/connection';
 import { type ConsumeQueueProgress, encodeConsumeStats } from '@perigee/core/protocol/bodies/consume-stats';
-import { encodeBrokerStatsData, encodeTopicStats, type QueueBounds } from '@perigee/core/protocol/bodies/topic-stats';
+import { encodeBrokerStatsData, encodeTopicStats, type QueueBounds, type StatsFigure } from '@perigee/core/protocol/bodies/topic-stats';
 import type { RequestOf } from '@perigee/core/protocol/command';
 import type { getConsumeStats, statsCommands } from '@perigee/core/protocol/commands/stats';
 import { refusal } from '@perigee/core/protocol/refusal';
@@ -27,7 +27,12 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
     getConsumerConnectionList: ({ consumerGroup }) => {
       const group = consumers.group(consumerGroup);
       if (group === undefined)
-        return refuse('consumer-not-online', ResponseCode.CONSUMER_NOT_ONLINE, `the consumer group[${consumerGroup}] not online`);
+        return refuse(
+          'consumer-not-online',
+          ResponseCode.CONSUMER_NOT_ONLINE,
+          `the consumer group[${consumerGroup}] not online`,
+          'start a consumer of the group; offline groups show in mqadmin consumerProgress -g <group>',
+        );
       return done(
         encodeConsumerConnection({
           ...group,
@@ -41,16 +46,28 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
     getProducerConnectionList: ({ producerGroup }) => {
       const channels = producers.channels(producerGroup);
       if (channels === undefined)
-        return refuse('producer-not-exist', ResponseCode.SYSTEM_ERROR, `the producer group[${producerGroup}] not exist`);
+        return refuse(
+          'producer-not-exist',
+          ResponseCode.SYSTEM_ERROR,
+          `the producer group[${producerGroup}] not exist`,
+          'mqadmin producer lists the groups whose clients are connected',
+        );
       return done(encodeProducerConnection([...channels.values()].map(connectionOf)));
     },
 
     queryTopicConsumeByWho: ({ topic }) => done(encodeGroupList([...new Set([...consumers.groupsOf(topic), ...offsets.groupsOf(topic)])])),
 
     viewBrokerStatsData: ({ statsName, statsKey }) => {
+      const moment = momentFigure(broker, statsName, statsKey);
+      if (moment !== undefined) return done(encodeBrokerStatsData({ minute: moment, hour: moment, day: moment }));
       const item = stats.item(statsName, statsKey, settings.brokerClusterName);
       if (item === undefined)
-        return refuse('stats-not-exist', ResponseCode.SYSTEM_ERROR, `The stats <${statsName}> <${statsKey}> not exist`);
+        return refuse(
+          'stats-not-exist',
+          ResponseCode.SYSTEM_ERROR,
+          `The stats <${statsName}> <${statsKey}> not exist`,
+          'a counter exists from its first event on; docs/messages/figures.md lists names and keys',
+        );
       return done(encodeBrokerStatsData({ minute: item.figure('minute'), hour: item.figure('hour'), day: item.figure('day') }));
     },
 
@@ -58,8 +75,29 @@ export function statsHandlers(broker: BrokerParts): HandlerTable<typeof statsCom
   };
 }
 
-function refuse(slug: string, code: number, legacy: string): Answer {
-  return refusal({ slug, code, legacy });
+/**
+ * How far a group reads behind in a queue, now: bytes to the end of the CommitLog, or ms since the next message was stored.
+ * Key `queueId@topic@group`. Apache keeps these two as of the last read, for its log alone.
+ */
+function momentFigure(broker: BrokerParts, name: string, key: string): StatsFigure | undefined {
+  if (name !== 'GROUP_GET_FALL_SIZE' && name !== 'GROUP_GET_FALL_TIME') return undefined;
+  const [queueText, topic, group] = key.split('@');
+  const queueId = Number(queueText);
+  if (topic === undefined || group === undefined || broker.stats.getsOf(topic, group) === undefined) return undefined;
+  const { store, offsets, platform } = broker;
+  const next = offsets.pullPosition(group, topic, queueId);
+  if (next < 0) return undefined;
+  const row = store.consumeQueueRow(topic, queueId, next);
+  if (row === undefined) return { sum: 0, tps: 0, avgpt: 0 };
+  const sum =
+    name === 'GROUP_GET_FALL_SIZE'
+      ? store.maxPhysicalOffset - row.physicalOffset
+      : platform.clock.wallMs() - store.storeTimestampAt(topic, queueId, next);
+  return { sum: Math.max(0, sum), tps: 0, avgpt: 0 };
+}
+
+function refuse(slug: string, code: number, legacy: string, remedy: string): Answer {
+  return refusal({ slug, code, legacy, remedy });
 }
 
 function connectionOf(channel: ClientChannel): ClientConnection {
@@ -83,7 +121,8 @@ function producerTable({ producers, platform }: BrokerParts): Map<string, Produc
 function topicStats(broker: BrokerParts, name: string): Answer {
   const { store, stats, settings } = broker;
   const topic = broker.topics.topic(name);
-  if (topic === undefined) return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`);
+  if (topic === undefined)
+    return refuse('topic-not-exist', ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`, `create it: mqadmin updateTopic -t ${name}`);
   const queues: QueueBounds[] = [];
   for (let queueId = 0; queueId < Math.max(topic.writeQueueNums, topic.readQueueNums); queueId++) {
     const maxOffset = store.maxQueueOffset(name, queueId);

@@ -9,9 +9,9 @@ import { getAllTopicConfig, type topicCommands, type updateAndCreateTopic } from
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, done, type HandlerTable, ok } from '@perigee/core/remoting/handler';
-import { parseAttributes } from '../attributes.ts';
+import { ATTRIBUTES_REMEDY, parseAttributes } from '../attributes.ts';
 import type { BrokerParts } from '../broker-parts.ts';
-import { popRetryTopicsOf, topicNameProblem } from '../names.ts';
+import { popRetryTopicsOf, TOPIC_NAME_REMEDY, topicNameProblem } from '../names.ts';
 import { bodyRefusal, notPersisted, withBody } from './request-body.ts';
 
 /** Topics in one UPDATE_AND_CREATE_TOPIC_LIST. */
@@ -52,6 +52,7 @@ export function topicHandlers(broker: BrokerParts): HandlerTable<typeof topicCom
         slug: 'topic-not-exist',
         code: ResponseCode.TOPIC_NOT_EXIST,
         legacy: `No topic in this broker. topic: ${header.topic}`,
+        remedy: `create it: mqadmin updateTopic -t ${header.topic}`,
       });
     },
 
@@ -98,7 +99,8 @@ function decodeTopicConfigList(body: Buffer): TopicConfig[] {
 
 async function updateTopic(broker: BrokerParts, header: RequestOf<typeof updateAndCreateTopic>): Promise<Answer> {
   const attributes = parseAttributes(header.attributes ?? '');
-  if (typeof attributes === 'string') return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: attributes });
+  if (typeof attributes === 'string')
+    return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: attributes, remedy: ATTRIBUTES_REMEDY });
   return updateTopics(broker, [
     {
       topicName: header.topic ?? '',
@@ -130,13 +132,15 @@ async function updateTopics(broker: BrokerParts, configs: readonly TopicConfig[]
 async function deleteTopic(broker: BrokerParts, topic: string): Promise<Answer> {
   if (topic.trim() === '') {
     const legacy = topicNameProblem(topic) as string;
-    return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy });
+    return refusal({ slug: 'topic-name', code: ResponseCode.INVALID_PARAMETER, legacy, remedy: TOPIC_NAME_REMEDY });
   }
   if (broker.settings.validateSystemTopicWhenUpdateTopic && broker.topics.isSystem(topic))
     return refusal({
       slug: 'system-topic',
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `The topic[${topic}] is conflict with system topic.`,
+      cause: 'the topic belongs to the broker itself',
+      remedy: 'leave it; the broker needs it',
     });
   const names = [topic];
   if (broker.settings.clearRetryTopicWhenDeleteTopic)

@@ -78,7 +78,7 @@ export class LitePop {
     if (!isParentTopic(topic)) return liteRefusals.topicType(header.topic);
     const group = broker.groups.group(header.consumerGroup);
     if (group === undefined) return liteRefusals.groupNotExist(header.consumerGroup);
-    if (!group.consumeEnable) return liteRefusals.groupForbidden(header.consumerGroup);
+    if (!group.consumeEnable) return liteRefusals.groupForbidden(header.consumerGroup, broker.groups.whyDisabled(header.consumerGroup));
     const bound = boundTopic(group);
     return bound === header.topic ? undefined : liteRefusals.groupBinding(header.consumerGroup, bound);
   }

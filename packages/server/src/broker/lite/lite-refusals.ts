@@ -2,6 +2,7 @@
 import { POP_MESSAGES_MAX } from '@perigee/core/protocol/commands/pop';
 import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
+import { consumeOff } from '../pop/pop-refusals.ts';
 import { FAQ } from '../send-refusals.ts';
 
 const POP_EXT = { invisibleTime: '0', popTime: '0', reviveQid: '0' };
@@ -35,6 +36,7 @@ export const liteRefusals = {
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `the broker[${brokerIP1}] pop message's num is greater than ${POP_MESSAGES_MAX}`,
       measured: `${wanted}, allowed 1 to ${POP_MESSAGES_MAX}`,
+      remedy: `ask for 1 to ${POP_MESSAGES_MAX}`,
     }),
   topicNotExist: (topic: string): Refusal =>
     pop({
@@ -57,6 +59,7 @@ export const liteRefusals = {
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `the topic [${topic}] message type not match`,
       cause: 'the attribute message.type of the topic is not LITE',
+      remedy: 'create the topic with -a +message.type=LITE',
     }),
   groupNotExist: (group: string): Refusal =>
     pop({
@@ -65,12 +68,13 @@ export const liteRefusals = {
       legacy: `subscription group [${group}] not exist, ${FAQ.trim()}`,
       remedy: LITE_GROUP,
     }),
-  groupForbidden: (group: string): Refusal =>
+  /** `why`: what this broker measured when it took the permission; undefined when an administrator did. */
+  groupForbidden: (group: string, why: string | undefined): Refusal =>
     pop({
       slug: 'group-consume-off',
       code: ResponseCode.NO_PERMISSION,
       legacy: `subscription group no permission, ${group}`,
-      remedy: 'consumeEnable of the group is false; switch it on with mqadmin updateSubGroup -s true',
+      ...consumeOff(group, why),
     }),
   groupBinding: (group: string, bound: string | undefined): Refusal =>
     pop({
@@ -96,6 +100,7 @@ export const liteRefusals = {
       code: ResponseCode.MESSAGE_ILLEGAL,
       legacy: `extraInfo is not the receipt handle of a lite message: ${extraInfo.slice(0, 200)}`,
       cause: 'the queue of a lite message is 0 and its reviveQid 999',
+      remedy: 'send the handle of the message as the pop built it',
     }),
   ackOffset: (queue: string, queueOffset: number, maxOffset: number): Refusal =>
     refusal({
@@ -103,6 +108,7 @@ export const liteRefusals = {
       code: ResponseCode.NO_MESSAGE,
       legacy: 'ack lite offset illegal',
       measured: `${queueOffset} in ${queue}, which ends at ${maxOffset}`,
+      remedy: 'acknowledge with the values that the message came with',
     }),
   ackUnknown: (queue: string, queueOffset: number): Refusal =>
     refusal({
@@ -110,18 +116,27 @@ export const liteRefusals = {
       code: ResponseCode.MESSAGE_ILLEGAL,
       legacy: 'ack lite offset illegal',
       cause: `the batch that the group popped last from ${queue} has no message ${queueOffset}`,
+      remedy: 'acknowledge with the values that the message came with, before its invisible time is over',
     }),
 
   // --- subscriptions ---
-  noBody: (): Refusal => refuse('lite-body-missing', 'Request body is null.', 'the request says what to subscribe to in its body'),
-  emptyBody: (): Refusal => refuse('lite-body-empty', 'LiteSubscriptionCtlRequestBody is empty.', 'its subscriptionSet holds no change'),
+  noBody: (): Refusal =>
+    refuse('lite-body-missing', 'Request body is null.', 'the request says what to subscribe to in its body', 'send the body'),
+  emptyBody: (): Refusal =>
+    refuse('lite-body-empty', 'LiteSubscriptionCtlRequestBody is empty.', 'its subscriptionSet holds no change', 'send one'),
   notConsuming: (group: string): Refusal =>
-    refuse('lite-group-off', 'Consumer group is not allowed to consume.', `group ${group} does not exist, or its consumeEnable is false`),
+    refuse(
+      'lite-group-off',
+      'Consumer group is not allowed to consume.',
+      `group ${group} does not exist, or its consumeEnable is false`,
+      `create it, or switch it on: mqadmin updateSubGroup -g ${group} -s true`,
+    ),
   wildcard: (group: string): Refusal =>
     refuse(
       'lite-group-wildcard',
       'subscribe lite operation is not supported for this group',
       `group ${group} has lite.sub.wildcard and gets every lite topic`,
+      'leave the single topics out',
     ),
   quota: (count: number, max: number): Refusal =>
     refusal({
@@ -129,6 +144,7 @@ export const liteRefusals = {
       code: ResponseCode.LITE_SUBSCRIPTION_QUOTA_EXCEEDED,
       legacy: 'lite subscription quota exceeded',
       measured: `${count} subscriptions, allowed are ${max} (maxLiteSubscriptionCount)`,
+      remedy: 'raise it, or unsubscribe what nobody reads',
     }),
 
   // --- questions ---
@@ -138,6 +154,7 @@ export const liteRefusals = {
       code: ResponseCode.TOPIC_NOT_EXIST,
       legacy: `Topic [${topic}] not exist.`,
       cause: 'this broker has no such topic',
+      remedy: `create it: mqadmin updateTopic -t ${topic} -a +message.type=LITE`,
     }),
   askTopicType: (topic: string): Refusal =>
     refusal({
@@ -145,6 +162,7 @@ export const liteRefusals = {
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `Topic [${topic}] type not match.`,
       cause: 'its message.type is not LITE',
+      remedy: 'ask for a topic of that type',
     }),
   askGroupNotExist: (group: string): Refusal =>
     refusal({
@@ -169,6 +187,6 @@ export const liteRefusals = {
     }),
 } as const;
 
-function refuse(slug: string, legacy: string, cause?: string): Refusal {
-  return refusal({ slug, code: ResponseCode.ILLEGAL_OPERATION, legacy, ...(cause === undefined ? {} : { cause }) });
+function refuse(slug: string, legacy: string, cause: string, remedy: string): Refusal {
+  return refusal({ slug, code: ResponseCode.ILLEGAL_OPERATION, legacy, cause, remedy });
 }

@@ -14,6 +14,7 @@
  * | `popTime` | ms |
  */
 import { type JavaJsonInput, stringifyJavaJson } from '@perigee/core/kit/java-json';
+import { Ticker } from '@perigee/core/kit/ticker';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import { intKey, JsonShape } from '@perigee/core/protocol/bodies/json-shape';
 import { type ConfigText, TableFile } from '../table-file.ts';
@@ -56,12 +57,17 @@ export class OrderInfoTable {
   /** `topic@group` → queue. */
   readonly #table = new Map<string, Map<number, Entry>>();
   #dirty = false;
-  #cancel: Cancel | undefined;
+  readonly #ticker: Ticker;
 
   constructor(platform: { readonly clock: Clock; readonly log: Log }, file: ConfigText, parts: OrderInfoParts) {
     this.#clock = platform.clock;
     this.#file = new TableFile(platform, file, 'consumerOrderInfo.json', () => this.#render());
     this.#parts = parts;
+    this.#ticker = new Ticker(platform.clock, { periodMs: PERSIST_PERIOD_MS }, () => {
+      this.#clean();
+      void this.persist();
+      return this.#table.size > 0 || this.#dirty;
+    });
   }
 
   /** Reads consumerOrderInfo.json. Throws for a file that is there and cannot be read. */
@@ -76,15 +82,12 @@ export class OrderInfoTable {
   }
 
   start(): void {
-    this.#cancel = this.#clock.every(PERSIST_PERIOD_MS, () => {
-      this.#clean();
-      void this.persist();
-    });
+    this.#ticker.start();
   }
 
   /** Writes the file a last time. */
   async stop(): Promise<Error | undefined> {
-    this.#cancel?.();
+    this.#ticker.stop();
     for (const queues of this.#table.values()) for (const entry of queues.values()) entry.cancelOpening?.();
     return await this.persist();
   }
@@ -95,7 +98,7 @@ export class OrderInfoTable {
     this.#dirty = false;
     this.#file.changed();
     const failure = await this.#file.settled();
-    if (failure !== undefined) this.#dirty = true;
+    if (failure !== undefined) this.#markDirty();
     return failure;
   }
 
@@ -172,11 +175,16 @@ export class OrderInfoTable {
     if (queues === undefined || entry === undefined) return;
     entry.cancelOpening?.();
     queues.delete(queueId);
+    this.#markDirty();
+  }
+
+  #markDirty(): void {
     this.#dirty = true;
+    this.#ticker.wake();
   }
 
   #changed(key: OrderKey, entry: Entry): void {
-    this.#dirty = true;
+    this.#markDirty();
     this.#awaitOpening(key, entry);
   }
 

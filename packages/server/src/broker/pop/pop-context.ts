@@ -9,6 +9,7 @@ import type { MessageReader } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
 import type { LiteAcks } from '../lite/lite-acks.ts';
+import { LIGHT_QUEUE_PREFIX } from '../names.ts';
 import type { OrderInfoTable } from './order-info-table.ts';
 import type { PopFilters } from './pop-filter.ts';
 import type { PollingSettings, PopPollingTable } from './pop-polling-table.ts';
@@ -18,6 +19,7 @@ import type { PopReader, PopReadSettings } from './pop-read.ts';
 import type { PopRefusals } from './pop-refusals.ts';
 import type { CopyRecord } from './pop-reply.ts';
 import { popRetryTopic } from './receipt-handle.ts';
+import type { TurnAcks } from './turn-acks.ts';
 
 /** A request may be held this long, whatever the client asks. */
 export const POLL_MAX_MS = 300_000;
@@ -58,6 +60,10 @@ export interface PopContext {
   /** Makes the retry topic of a group, with a position at its beginning. */
   readonly makeRetryTopic: (retryTopic: string, group: string, queueNums: number) => void;
   readonly group: (name: string) => SubscriptionGroupConfig | undefined;
+  /** What this broker measured when it took a group's permission to consume. */
+  readonly whyDisabled: (group: string) => string | undefined;
+  /** Makes a light queue that does not exist, for somebody to wait at; answers why it cannot be made. */
+  readonly prepareLightQueue: (topic: string) => string | undefined;
   readonly offsets: ConsumerOffsetTable;
   readonly consumers: {
     compensate(group: string, consumeType: ConsumeType, messageModel: MessageModel, subscription?: SubscriptionData): void;
@@ -70,6 +76,7 @@ export interface PopContext {
   readonly orders: OrderInfoTable;
   readonly reader: PopReader;
   readonly puts: PopPuts;
+  readonly acks: TurnAcks;
   readonly pops: PopPollingTable;
   readonly notifications: PopPollingTable;
   readonly reviveQueueNums: () => number;
@@ -127,8 +134,17 @@ export function checkReadable(
   if (asked.queueId >= topic.readQueueNums) return refusals.queueIllegal(asked.queueId, topic, asked.consumer);
   const group = context.group(asked.group);
   if (group === undefined) return refusals.groupNotExist(asked.group);
-  if (!group.consumeEnable) return refusals.groupForbidden(asked.group);
+  if (!group.consumeEnable) return refusals.groupForbidden(asked.group, context.whyDisabled(asked.group));
   return { topic, group };
+}
+
+/**
+ * Why nobody may wait at a light queue, which need not exist to be asked for: a client that invents names must not fill the
+ * memory with queues and positions.
+ */
+export function checkLightQueue(context: PopContext, refusals: PopRefusals, topic: string): Refusal | undefined {
+  const problem = topic.startsWith(LIGHT_QUEUE_PREFIX) ? context.prepareLightQueue(topic) : undefined;
+  return problem === undefined ? undefined : refusals.lightQueue(topic, problem);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The filters that pops bring along (broker.md 18.2, step 7), built once per expression. */
-import { compileSql92 } from '@perigee/core/filter/sql92/filter';
+import type { Sql92FilterCache } from '@perigee/core/filter/sql92/filter-cache';
 import { buildTagSubscription, EXPRESSION_SQL92, EXPRESSION_TAG, isTagType, SUBSCRIBE_ALL } from '@perigee/core/filter/tag-filter';
 import type { SubscriptionData } from '@perigee/core/protocol/bodies/heartbeat';
 import { recordFilterOf } from '../record-filter.ts';
@@ -32,6 +32,12 @@ export function popSubscription(topic: string, expression: string, filter: Built
 
 export class PopFilters {
   readonly #known = new Map<string, BuiltFilter>();
+  readonly #compiled: Sql92FilterCache;
+
+  /** `compiled`: shared with those who pull. */
+  constructor(compiled: Sql92FilterCache) {
+    this.#compiled = compiled;
+  }
 
   /** The filter of an expression; `expression` undefined or empty: none. */
   filter(expressionType: string | undefined, expression: string | undefined): BuiltFilter {
@@ -40,11 +46,19 @@ export class PopFilters {
     const key = `${expressionType ?? ''}\u0000${expression}`;
     let built = this.#known.get(key);
     if (built === undefined) {
-      built = isTagType(expressionType) ? tagFilter(expression) : sqlFilter(expressionType ?? '', expression);
+      built = isTagType(expressionType) ? tagFilter(expression) : this.#sqlFilter(expressionType ?? '', expression);
       if (this.#known.size >= FILTERS_MAX) this.#known.clear();
       this.#known.set(key, built);
     }
     return built;
+  }
+
+  #sqlFilter(expressionType: string, expression: string): BuiltFilter {
+    if (expressionType !== EXPRESSION_SQL92)
+      return { problem: `the expression type ${expressionType.slice(0, 40)} is neither TAG nor SQL92` };
+    const compiled = this.#compiled.get(expression);
+    if (!compiled.valid) return { problem: compiled.cause };
+    return { rowFilter: undefined, recordFilter: recordFilterOf(compiled), tags: [], expressionType };
   }
 }
 
@@ -60,18 +74,5 @@ function tagFilter(expression: string): BuiltFilter {
     recordFilter: undefined,
     tags: [...tags.tagsSet],
     expressionType: EXPRESSION_TAG,
-  };
-}
-
-function sqlFilter(expressionType: string, expression: string): BuiltFilter {
-  if (expressionType !== EXPRESSION_SQL92)
-    return { problem: `the expression type ${expressionType.slice(0, 40)} is neither TAG nor SQL92` };
-  const compiled = compileSql92(expression);
-  if (!compiled.valid) return { problem: compiled.cause };
-  return {
-    rowFilter: undefined,
-    recordFilter: recordFilterOf(compiled),
-    tags: [],
-    expressionType,
   };
 }

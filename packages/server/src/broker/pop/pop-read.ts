@@ -55,6 +55,14 @@ export interface PopPart {
   failed: boolean;
 }
 
+/** Where an inner batch lies, and how many messages it has. */
+export interface InnerBatchPlace {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly messages: number;
+}
+
 /** What a pop has so far. */
 export class PopHarvest {
   readonly request: PopRequest;
@@ -63,13 +71,32 @@ export class PopHarvest {
   bytes = 0;
   /** Messages left that the group could take. */
   rest = 0;
+  /** The inner batch that a queue could not be popped past. */
+  innerBatch: InnerBatchPlace | undefined;
   /** A filter left out so much that there is more to look at. */
   hasMore = false;
-  /** Check points on their way. */
-  readonly stores: Promise<void>[] = [];
+  /** Check points on their way, and one more until {@link whenStored}. */
+  #open = 1;
+  #settled: (() => void) | undefined;
 
   constructor(request: PopRequest) {
     this.request = request;
+  }
+
+  /** A check point is on its way. */
+  storing(): void {
+    this.#open++;
+  }
+
+  /** It is stored, or failed. */
+  stored(): void {
+    if (--this.#open === 0) this.#settled?.();
+  }
+
+  /** Calls `settled` as soon as nothing is on its way any more; once, when everything was collected. */
+  whenStored(settled: () => void): void {
+    this.#settled = settled;
+    this.stored();
   }
 
   get isFull(): boolean {
@@ -179,6 +206,15 @@ export class PopReader {
       this.#pass(harvest, popQueue, startOffset);
       result = this.#read(harvest, queue, startOffset);
     }
+    if (result.messageCount > result.count) {
+      // Nobody could acknowledge the messages of an inner batch: what lies before one is taken message by message.
+      result = this.#read(harvest, queue, startOffset, 1);
+      if (result.messageCount > result.count) {
+        const queueOffset = result.queueOffsets[0] as number;
+        harvest.innerBatch = { topic: popQueue.topic, queueId: popQueue.queueId, queueOffset, messages: result.messageCount };
+        return;
+      }
+    }
     harvest.rest += Math.max(0, result.maxOffset - result.nextBeginOffset);
     if (result.count > 0) this.#keep(harvest, popQueue, startOffset, result);
     else if (isPassed(result.status)) {
@@ -187,12 +223,12 @@ export class PopReader {
     }
   }
 
-  #read(harvest: PopHarvest, queue: StoreQueue, queueOffset: number): ReadResult {
+  #read(harvest: PopHarvest, queue: StoreQueue, queueOffset: number, recordsMax = CHECK_POINT_MESSAGES_MAX): ReadResult {
     const { filter, messagesMax } = harvest.request;
     return this.#parts.reader.read({
       queue,
       queueOffset,
-      messagesMax: Math.min(messagesMax - harvest.messages, CHECK_POINT_MESSAGES_MAX),
+      messagesMax: Math.min(messagesMax - harvest.messages, recordsMax),
       bytesMax: POP_BYTES_MAX - harvest.bytes,
       rowFilter: filter.rowFilter,
       recordFilter: filter.recordFilter,
@@ -243,10 +279,11 @@ export class PopReader {
     harvest.bytes += result.bytes;
     popQueue.inflight += result.count;
     this.#parts.counted(request.group, topic, result.messageCount, result.bytes);
-    if (pending !== undefined) harvest.stores.push(this.#storeCheckPoint(request, popQueue, part, pending));
+    if (pending !== undefined) this.#storeCheckPoint(harvest, popQueue, part, pending);
   }
 
-  #storeCheckPoint(request: PopRequest, popQueue: PopQueue, part: PopPart, pending: PendingPop): Promise<void> {
+  #storeCheckPoint(harvest: PopHarvest, popQueue: PopQueue, part: PopPart, pending: PendingPop): void {
+    const { request } = harvest;
     const checkPoint = {
       topic: part.topic,
       group: request.group,
@@ -260,15 +297,16 @@ export class PopReader {
       rePuts: 0,
       isSuspended: false,
     };
-    return this.#parts.puts.checkPoint(checkPoint, request.reviveQueueId).then((stored) => {
-      if (stored.state === 'stored') {
-        popQueue.stored(pending);
-        return;
+    harvest.storing();
+    this.#parts.puts.checkPointWith(checkPoint, request.reviveQueueId, (stored) => {
+      if (stored.state === 'stored') popQueue.stored(pending);
+      else {
+        this.#parts.puts.noteNotStored(stored, 'a check point', checkPoint);
+        part.failed = true;
+        popQueue.failed(pending);
+        popQueue.inflight -= part.queueOffsets.length;
       }
-      this.#parts.puts.noteNotStored(stored, 'a check point', checkPoint);
-      part.failed = true;
-      popQueue.failed(pending);
-      popQueue.inflight -= part.queueOffsets.length;
+      harvest.stored();
     });
   }
 }

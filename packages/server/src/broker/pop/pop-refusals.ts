@@ -5,12 +5,21 @@ import { POP_MESSAGES_MAX } from '@perigee/core/protocol/commands/pop';
 import { type Refusal, type RefusalParts, refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { headerRefusal } from '@perigee/core/remoting/handler';
-import { FAQ } from '../send-refusals.ts';
+import { FAQ, queuesRemedy, queuesText } from '../send-refusals.ts';
 
 /** A refused pop still has Apache's header. */
 const POP_EXT = { invisibleTime: '0', restNum: '0', popTime: '0', reviveQid: '0' };
 /** So has a refused change of the invisible time. */
 const CHANGE_EXT = { invisibleTime: '0', popTime: '0', reviveQid: '0' };
+
+/** Cause, measured value and remedy where a group may not consume. */
+export function consumeOff(group: string, why: string | undefined): Pick<RefusalParts, 'cause' | 'measured' | 'remedy'> {
+  return {
+    cause: 'consumeEnable of the group is false',
+    measured: why === undefined ? '' : `this broker set it: ${why}`,
+    remedy: `switch it on: mqadmin updateSubGroup -g ${group} -s true`,
+  };
+}
 
 export type PopRequestKind = 'pop' | 'ask' | 'ack' | 'change';
 
@@ -60,6 +69,7 @@ export class PopRefusals {
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `the broker[${this.#brokerIP1}] pop message's num is greater than ${POP_MESSAGES_MAX}`,
       measured: `${wanted}, allowed 1 to ${POP_MESSAGES_MAX}`,
+      remedy: `ask for 1 to ${POP_MESSAGES_MAX}`,
     });
   }
 
@@ -69,6 +79,7 @@ export class PopRefusals {
       code: ResponseCode.INVALID_PARAMETER,
       legacy: `the broker[${this.#brokerIP1}] pop message's num is not positive`,
       measured: `${wanted}, allowed 1 to ${POP_MESSAGES_MAX}`,
+      remedy: `ask for 1 to ${POP_MESSAGES_MAX}`,
     });
   }
 
@@ -118,7 +129,30 @@ export class PopRefusals {
       slug: 'queue-illegal',
       code: isAck ? ResponseCode.MESSAGE_ILLEGAL : ResponseCode.INVALID_PARAMETER,
       legacy: `queueId[${queueId}] is illegal, topic:[${topic.topicName}] topicConfig.readQueueNums:[${topic.readQueueNums}] consumer:[/${consumer}]`,
-      remedy: 'refresh the route, or raise readQueueNums',
+      measured: queuesText(topic.readQueueNums, 'read '),
+      remedy: queuesRemedy(topic.topicName, topic.readQueueNums, 'read '),
+    });
+  }
+
+  lightQueue(topic: string, problem: string): Refusal {
+    return this.#refuse({
+      slug: 'light-queue-wait',
+      code: ResponseCode.LMQ_QUOTA_EXCEEDED,
+      legacy: '[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded.',
+      cause: `nothing can be waited for at ${topic.slice(0, 200)}`,
+      measured: problem,
+      remedy: 'ask for queues that messages are sent to',
+    });
+  }
+
+  innerBatch(at: { readonly topic: string; readonly queueId: number; readonly queueOffset: number; readonly messages: number }): Refusal {
+    return this.#refuse({
+      slug: 'pop-inner-batch',
+      code: ResponseCode.INVALID_PARAMETER,
+      legacy: `the topic[${at.topic}] has inner batches, which cannot be popped`,
+      cause: 'a receipt handle names one queue offset, and Java clients fail on a record with several messages',
+      measured: `the record at queue offset ${at.queueOffset} of queue ${at.queueId} has ${at.messages} messages`,
+      remedy: `let the group pull: mqadmin setConsumeMode -t ${at.topic} -m PULL -g <group>`,
     });
   }
 
@@ -132,12 +166,13 @@ export class PopRefusals {
     });
   }
 
-  groupForbidden(group: string): Refusal {
+  /** `why`: what this broker measured when it took the permission; undefined when an administrator did. */
+  groupForbidden(group: string, why?: string): Refusal {
     return this.#refuse({
       slug: 'group-consume-off',
       code: ResponseCode.NO_PERMISSION,
       legacy: `subscription group no permission, ${group}`,
-      remedy: 'consumeEnable of the group is false; switch it on with mqadmin updateSubGroup -s true',
+      ...consumeOff(group, why),
     });
   }
 
@@ -147,6 +182,7 @@ export class PopRefusals {
       code: ResponseCode.SUBSCRIPTION_PARSE_FAILED,
       legacy: "parse the consumer's subscription failed",
       cause: `"${expression.slice(0, 200)}": ${problem}`,
+      remedy: 'correct the expression of the request',
     });
   }
 
@@ -197,6 +233,7 @@ export class PopRefusals {
       code: ResponseCode.MESSAGE_ILLEGAL,
       legacy: `offset is illegal, key:${at.key}, old:${at.position}, commit:${at.queueOffset}, next:-1, /${at.consumer}`,
       cause: 'the batch that the group popped last from this queue has no such message',
+      remedy: 'acknowledge with what the message came with, before its invisible time is over',
     });
   }
 

@@ -10,7 +10,7 @@ import type { MessageStore } from '../../store/message-store.ts';
 import { RecordCursor } from '../../store/record-cursor.ts';
 import type { BrokerParts } from '../broker-parts.ts';
 import type { BrokerService } from '../broker-service.ts';
-import { AckHandler } from '../handlers/ack.ts';
+import { AckHandler, noteAcked } from '../handlers/ack.ts';
 import { type AssignmentSettings, assignmentHandlers } from '../handlers/assignment.ts';
 import { ChangeInvisibleHandler } from '../handlers/change-invisible.ts';
 import { NotificationHandler } from '../handlers/notification.ts';
@@ -24,10 +24,12 @@ import { PopPollingTable } from './pop-polling-table.ts';
 import { PopPuts, type Put, reviveTopicOf } from './pop-puts.ts';
 import { PopQueueTable } from './pop-queue-table.ts';
 import { PopReader } from './pop-read.ts';
+import { PopRefusals } from './pop-refusals.ts';
 import { normalTopic } from './receipt-handle.ts';
 import { RequestModeTable } from './request-mode-table.ts';
 import { ReviveLoop } from './revive-loop.ts';
 import { type RouteSettings, TopicRoutes } from './topic-routes.ts';
+import { TurnAcks } from './turn-acks.ts';
 
 /** The timer is called behind when what it has to enter takes it longer than a second, or a slot is this late. */
 const TIMER_LATE_MS = 2_000;
@@ -41,6 +43,7 @@ export interface PopServiceParts {
   readonly storeHost: Buffer;
   readonly link: NameServerLink;
   readonly lite: PopContext['lite'];
+  readonly prepareLightQueue: PopContext['prepareLightQueue'];
   /** A file in `config/`. */
   readonly configFile: (name: string) => ConfigText;
   readonly scheduleTurn: () => void;
@@ -77,7 +80,16 @@ export class PopService implements BrokerService {
     const { broker, settings, store, put, storeHost } = this.#parts;
     const { topics, groups, offsets, consumers, stats } = broker;
     const platform = this.#platform;
-    const puts = new PopPuts(platform, { put, storeHost, reviveTopic: this.#reviveTopic });
+    const puts = new PopPuts(platform, {
+      put,
+      storeHost,
+      reviveTopic: this.#reviveTopic,
+      counted: (what, { topic, group }, count) => {
+        const kind = what === 'ack' ? 'ACK' : 'CK';
+        stats.count(`GROUP_${kind}_NUMS`, `${topic}@${group}`, count);
+        stats.count(`BROKER_${kind}_NUMS`, settings.brokerClusterName, count);
+      },
+    });
     const queues = new PopQueueTable(platform.clock, offsets);
     const pops = this.#newPolls(false);
     const orders = new OrderInfoTable(platform, this.#parts.configFile('consumerOrderInfo.json'), {
@@ -100,6 +112,12 @@ export class PopService implements BrokerService {
       puts,
       counted: (group, topic, messages, bytes) => stats.groupGet(topic, group, messages, bytes),
     });
+    const refusals = new PopRefusals(settings.brokerIP1, 'ack');
+    const acks = new TurnAcks({
+      puts,
+      stored: (ack, result) => noteAcked({ queues, pops, settings, puts }, refusals, ack, result),
+      scheduleTurn: this.#parts.scheduleTurn,
+    });
     return {
       platform,
       settings,
@@ -107,16 +125,19 @@ export class PopService implements BrokerService {
       topic: (name) => topics.topic(name),
       makeRetryTopic: (retryTopic, group, queueNums) => this.#makeRetryTopic(retryTopic, group, queueNums),
       group: (name) => groups.findOrCreate(name),
+      whyDisabled: (name) => groups.whyDisabled(name),
+      prepareLightQueue: this.#parts.prepareLightQueue,
       offsets,
       consumers,
       queueIfExists,
       storeReader: store.reader,
       copy: (target, at, physicalOffset, sizeBytes) => store.commitLog.copy(target, at, physicalOffset, sizeBytes),
-      filters: new PopFilters(),
+      filters: new PopFilters(this.#parts.broker.compiledFilters),
       queues,
       orders,
       reader,
       puts,
+      acks,
       pops,
       notifications: this.#newPolls(true),
       reviveQueueNums: () => this.#reviveQueueNums,
@@ -200,6 +221,11 @@ export class PopService implements BrokerService {
     ]);
   }
 
+  /** Work of a turn's end, before the store's: what was acknowledged in it is put. */
+  endTurn(): void {
+    this.#context.acks.endTurn();
+  }
+
   /** Work of a turn's end: looks again for the held requests that were woken in it. */
   runReady(): void {
     this.#context.pops.runReady();
@@ -222,7 +248,7 @@ export class PopService implements BrokerService {
         settings,
         reviveTopic: this.#reviveTopic,
         store: store.queries,
-        queue: (topic, id) => store.queueIfExists(topic, id),
+        queue: (topic, id) => store.queue(topic, id),
         records: new RecordCursor(store.commitLog),
         offsets: broker.offsets,
         puts,

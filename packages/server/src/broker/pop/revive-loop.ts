@@ -18,7 +18,7 @@ import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import type { TopicConfig } from '@perigee/core/protocol/bodies/topic-config';
 import { RowsView } from '../../store/queue-rows.ts';
 import type { RecordCursor } from '../../store/record-cursor.ts';
-import type { StoreQueue } from '../../store/store-queue.ts';
+import type { QueueArrival, StoreQueue } from '../../store/store-queue.ts';
 import type { StoreView } from '../../store/store-view.ts';
 import { RETRY_PREFIX } from '../names.ts';
 import { ACK_TAG, BATCH_ACK_TAG, CHECK_POINT_TAG, type CheckPoint, decodeAck, decodeCheckPoint } from './check-point.ts';
@@ -53,7 +53,7 @@ export interface ReviveParts {
   readonly settings: ReviveSettings;
   readonly reviveTopic: string;
   readonly store: Pick<StoreView, 'consumeQueueRow' | 'recordAt'>;
-  readonly queue: (topic: string, queueId: number) => StoreQueue | undefined;
+  readonly queue: (topic: string, queueId: number) => StoreQueue;
   readonly records: RecordCursor;
   readonly offsets: {
     position(group: string, topic: string, queueId: number): number;
@@ -72,7 +72,7 @@ export interface ReviveParts {
 /** What became of one message of a check point. */
 type Revived = 'done' | 'again';
 
-export class ReviveLoop {
+export class ReviveLoop implements QueueArrival {
   readonly queueId: number;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -84,6 +84,8 @@ export class ReviveLoop {
   #running: Promise<void> | undefined;
   #stopped = false;
   #idleRounds = 1;
+  /** Nothing is pending, and everything was read: the next record wakes it. */
+  #isAsleep = false;
 
   constructor(platform: { readonly clock: Clock; readonly log: Log }, parts: ReviveParts, queueId: number) {
     this.#clock = platform.clock;
@@ -98,6 +100,18 @@ export class ReviveLoop {
   }
 
   start(): void {
+    this.#queue.addArrival(this);
+    this.#schedule(this.#parts.settings.reviveInterval);
+  }
+
+  get #queue(): StoreQueue {
+    return this.#parts.queue(this.#parts.reviveTopic, this.queueId);
+  }
+
+  /** A record came into the revive topic. */
+  arrived(): void {
+    if (!this.#isAsleep) return;
+    this.#isAsleep = false;
     this.#schedule(this.#parts.settings.reviveInterval);
   }
 
@@ -105,6 +119,7 @@ export class ReviveLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
+    this.#queue.removeArrival(this);
     await this.#running;
   }
 
@@ -127,7 +142,13 @@ export class ReviveLoop {
       });
     }
     this.#idleRounds = this.pending > 0 ? 1 : Math.min(this.#idleRounds + 1, Math.max(1, settings.reviveMaxSlow));
-    this.#schedule(hasMore ? 0 : settings.reviveInterval * this.#idleRounds);
+    const isIdle = this.#idleRounds >= settings.reviveMaxSlow && settings.timerWheelEnable && this.#hasReadAll;
+    if (isIdle && this.pending === 0) this.#isAsleep = true;
+    else this.#schedule(hasMore ? 0 : settings.reviveInterval * this.#idleRounds);
+  }
+
+  get #hasReadAll(): boolean {
+    return this.#state !== undefined && this.#state.readOffset >= this.#queue.rows.maxQueueOffset;
   }
 
   /** Reads what is there, redelivers what is due, commits. Answers whether there is more to do at once. */
@@ -147,8 +168,7 @@ export class ReviveLoop {
 
   /** Takes in new records; true when the end of the queue was reached. */
   #read(state: ReviveState): boolean {
-    const rows = this.#parts.queue(this.#parts.reviveTopic, this.queueId)?.rows;
-    if (rows === undefined) return true;
+    const { rows } = this.#queue;
     state.readOffset = Math.max(state.readOffset, rows.minQueueOffset);
     const view = this.#rows;
     for (let read = 0; read < STEP_RECORDS_MAX; read += READ_ROWS) {

@@ -20,6 +20,9 @@ import { type SendRefusalSettings, SendRefusals } from '../send-refusals.ts';
 /** How long the requesting client may take to take its reply. */
 const PUSH_TIMEOUT_MS = 10_000;
 
+/** What to do about a reply that the client did not take. */
+const LOST_REPLY = 'the client that asked runs into its timeout; look at its log, and let it ask again';
+
 /** Queues asked for when the client does not say. */
 const DEFAULT_QUEUE_NUMS = 4;
 
@@ -103,7 +106,7 @@ export class ReplyService implements BrokerService {
     header: Reply,
     request: IncomingRequest,
     properties: ReadonlyMap<string, string>,
-  ): Promise<{ legacy: string; cause?: string; remedy?: string } | undefined> {
+  ): Promise<{ legacy: string; cause?: string; remedy: string } | undefined> {
     const { broker, settings } = this.#parts;
     const clientId = properties.get('REPLY_TO_CLIENT');
     if (clientId === undefined)
@@ -141,9 +144,17 @@ export class ReplyService implements BrokerService {
         PUSH_TIMEOUT_MS,
       );
       if (answer.code === ResponseCode.SUCCESS) return undefined;
-      return { legacy: `push reply message to ${clientId}fail.`, cause: `the client answered code ${answer.code}: ${answer.remark ?? ''}` };
+      return {
+        legacy: `push reply message to ${clientId}fail.`,
+        cause: `the client answered code ${answer.code}: ${answer.remark ?? ''}`,
+        remedy: LOST_REPLY,
+      };
     } catch (error) {
-      return { legacy: `push reply message to ${clientId}fail.`, cause: error instanceof Error ? error.message : String(error) };
+      return {
+        legacy: `push reply message to ${clientId}fail.`,
+        cause: error instanceof Error ? error.message : String(error),
+        remedy: LOST_REPLY,
+      };
     }
   }
 

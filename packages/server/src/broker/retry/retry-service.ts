@@ -81,6 +81,7 @@ export class RetryService implements BrokerService {
     if (record === undefined)
       return refuse('record-not-found', ResponseCode.SYSTEM_ERROR, `look message by offset failed, ${header.offset}`, {
         cause: 'no message starts at that physical offset; its file may have expired',
+        remedy: 'send back what this broker delivered, before its file expires; the consumer keeps the message and tries again',
       });
     // The retry topic has to be there and writable even when the message is a dead letter (7.1, step 3).
     const retryTopic = this.#ensureTopic(retryTopicOf(header.group), group.retryQueueNums, header.unitMode === true);
@@ -91,7 +92,21 @@ export class RetryService implements BrokerService {
     if (target.isDeadLetter && this.#ensureTopic(target.topic, DLQ_QUEUE_NUMS, false) === undefined) return topicMissing(target.topic);
     const queues = Math.max(1, Math.min(group.retryQueueNums, retryTopic.writeQueueNums));
     const queueId = target.isDeadLetter ? 0 : broker.platform.random.below(queues);
-    return this.#answer(await this.#parts.put.put(returned(record, target, queueId)));
+    const message = returned(record, target, queueId);
+    const result = await this.#parts.put.put(message);
+    if (result.state === 'stored' && result.status === 0) this.#count(header, request, message, target.isDeadLetter);
+    return this.#answer(result);
+  }
+
+  /** By the topic that the message came from first; Apache writes an absent owner or topic as null. */
+  #count(header: SendBack, request: IncomingRequest, message: NewMessage, isDeadLetter: boolean): void {
+    const { stats } = this.#parts.broker;
+    const key = `${message.properties.get('RETRY_TOPIC')}@${header.group}`;
+    stats.count('SNDBCK_PUT_NUMS', key);
+    if (!isDeadLetter) return;
+    stats.count('DLQ_PUT_NUMS', key);
+    const { Owner: owner, originTopic } = request.ext;
+    stats.count('SNDBCK2DLQ_TIMES', `${owner ?? null}@${originTopic ?? null}@${header.group}@SEND_BACK_TO_DLQ`);
   }
 
   /** Anything but "stored, as durable as asked" is an error whose text is the status of the put (7.1, step 9). */
@@ -165,7 +180,7 @@ function returned(record: MessageRecord, target: RetryTarget, queueId: number): 
   };
 }
 
-function refuse(slug: string, code: number, legacy: string, more: { cause?: string; remedy?: string } = {}): Refusal {
+function refuse(slug: string, code: number, legacy: string, more: { cause?: string; remedy: string }): Refusal {
   return refusal({ slug, code, legacy, ...more });
 }
 
@@ -179,6 +194,7 @@ function groupNotExist(group: string): Refusal {
 function topicMissing(topic: string): Refusal {
   return refuse('topic-not-exist', ResponseCode.SYSTEM_ERROR, `topic[${topic}] not exist`, {
     cause: 'it could not be created: there are too many topics',
+    remedy: 'delete topics that nobody uses: mqadmin deleteTopic',
   });
 }
 

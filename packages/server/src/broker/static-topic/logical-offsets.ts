@@ -79,6 +79,8 @@ export class LogicalOffsets {
       slug: 'position-not-stored',
       code: ResponseCode.QUERY_NOT_FOUND,
       legacy: 'Not found, maybe this group consumer boot first',
+      cause: 'the group has committed no position in this queue',
+      remedy: 'nothing; the client asks where the queue begins or ends',
       ext: {},
     });
   }

@@ -7,7 +7,7 @@ import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { type Answer, bindHandlers, done, type RawHandler } from '@perigee/core/remoting/handler';
 import type { StoreView } from '../../store/store-view.ts';
-import { parseAttributes } from '../attributes.ts';
+import { ATTRIBUTES_REMEDY, parseAttributes } from '../attributes.ts';
 import type { BrokerService } from '../broker-service.ts';
 import type { ConsumerOffsetTable } from '../consumer-offset-table.ts';
 import { notPersisted, withBody } from '../handlers/request-body.ts';
@@ -87,7 +87,8 @@ export class StaticTopicService implements BrokerService {
   /** All or nothing: topic and mapping change together (Apache stores the topic before it looks at the mapping). */
   async #update(header: RequestOf<typeof updateAndCreateStaticTopic>, update: TopicQueueMappingDetail): Promise<Answer> {
     const attributes = parseAttributes(header.attributes ?? '');
-    if (typeof attributes === 'string') return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: attributes });
+    if (typeof attributes === 'string')
+      return refusal({ slug: 'topic-attribute', code: ResponseCode.SYSTEM_ERROR, legacy: attributes, remedy: ATTRIBUTES_REMEDY });
     const topic = header.topic ?? '';
     const config = {
       topicName: topic,

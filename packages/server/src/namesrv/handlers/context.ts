@@ -27,5 +27,10 @@ export interface NamesrvContext {
 /** The answer to a body that cannot be read. Anything but a BodyError is a bug of ours and goes on. */
 export function bodyRefusal(error: unknown): Refusal {
   if (!(error instanceof BodyError)) throw error;
-  return refusal({ slug: 'body-unreadable', code: ResponseCode.SYSTEM_ERROR, legacy: `Failed to decode ${error.message}` });
+  return refusal({
+    slug: 'body-unreadable',
+    code: ResponseCode.SYSTEM_ERROR,
+    legacy: `Failed to decode ${error.message}`,
+    remedy: 'send the body that the request code declares',
+  });
 }

@@ -13,7 +13,7 @@ import { type Answer, done, ok } from '@perigee/core/remoting/handler';
 import type { NamesrvContext } from './context.ts';
 
 function keyMissing(): Answer {
-  return refusal({ slug: 'kv-key-missing', code: ResponseCode.SYSTEM_ERROR, legacy: 'namespace or key is null' });
+  return refusal({ slug: 'kv-key-missing', code: ResponseCode.SYSTEM_ERROR, legacy: 'namespace or key is null', remedy: 'send both' });
 }
 
 export function kvConfigHandlers(context: NamesrvContext) {
@@ -45,6 +45,7 @@ export function kvConfigHandlers(context: NamesrvContext) {
           code: ResponseCode.SYSTEM_ERROR,
           legacy: 'value is null',
           cause: `no value for key ${key}`,
+          remedy: 'send one, or delete the key (code 102)',
         });
       }
       return changing(() => kv.put(namespace, key, value));
@@ -58,6 +59,7 @@ export function kvConfigHandlers(context: NamesrvContext) {
         slug: 'kv-not-found',
         code: ResponseCode.QUERY_NOT_FOUND,
         legacy: `No config item, Namespace: ${namespace ?? null} Key: ${key ?? null}`,
+        remedy: 'put it first: mqadmin updateKvConfig',
         ext: {},
       });
     },
@@ -76,6 +78,7 @@ export function kvConfigHandlers(context: NamesrvContext) {
         slug: 'kv-namespace-not-found',
         code: ResponseCode.QUERY_NOT_FOUND,
         legacy: `No config item, Namespace: ${namespace ?? null}`,
+        remedy: 'put an entry first: mqadmin updateKvConfig',
       });
     },
   };

@@ -24,8 +24,41 @@ function crcMismatch(declared: number | undefined, body: Buffer): Answer | undef
   });
 }
 
+/** Bodies larger than this, some 300 topics, are decoded anew each time: they are not worth their memory. */
+const KEPT_BYTES_MAX = 64 * 1024;
+const KEPT_BODIES_MAX = 256;
+
+interface KeptBody {
+  readonly bytes: Buffer;
+  readonly version: number;
+  /** What the broker gave as the checksum of the bytes, and was found right. */
+  readonly declaredCrc: number | undefined;
+  readonly body: RegisterBrokerBody;
+}
+
+/** Brokers register every 30 s, and nearly always with the bytes of the last time. */
+class LastBodies {
+  readonly #kept = new Map<string, KeptBody>();
+
+  /** The body as it was decoded the last time; undefined when it is another one. */
+  find(brokerAddr: string, { body: bytes, version }: IncomingRequest, declaredCrc: number | undefined): RegisterBrokerBody | undefined {
+    const kept = this.#kept.get(brokerAddr);
+    const isSame = kept !== undefined && kept.version === version && kept.declaredCrc === declaredCrc && kept.bytes.equals(bytes);
+    return isSame ? kept.body : undefined;
+  }
+
+  keep(brokerAddr: string, { body: bytes, version }: IncomingRequest, declaredCrc: number | undefined, body: RegisterBrokerBody): void {
+    this.#kept.delete(brokerAddr);
+    if (bytes.length > KEPT_BYTES_MAX) return;
+    const oldest = this.#kept.size >= KEPT_BODIES_MAX ? this.#kept.keys().next().value : undefined;
+    if (oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(brokerAddr, { bytes: Buffer.from(bytes), version, declaredCrc, body });
+  }
+}
+
 export function registrationHandlers(context: NamesrvContext) {
   const { settings, routes, kv, clock, log } = context;
+  const lastBodies = new LastBodies();
 
   function singleTopicFirst(header: RequestOf<typeof registerBrokerCommand>): Answer {
     return refusal({
@@ -41,13 +74,16 @@ export function registrationHandlers(context: NamesrvContext) {
 
   return {
     registerBroker(header: RequestOf<typeof registerBrokerCommand>, request: IncomingRequest): Answer {
-      const mismatch = crcMismatch(header.bodyCrc32, request.body);
-      if (mismatch !== undefined) return mismatch;
-      let body: RegisterBrokerBody;
-      try {
-        body = decodeRegisterBrokerBody(request.body, request.version);
-      } catch (error) {
-        return bodyRefusal(error);
+      let body = lastBodies.find(header.brokerAddr, request, header.bodyCrc32);
+      if (body === undefined) {
+        const mismatch = crcMismatch(header.bodyCrc32, request.body);
+        if (mismatch !== undefined) return mismatch;
+        try {
+          body = decodeRegisterBrokerBody(request.body, request.version);
+        } catch (error) {
+          return bodyRefusal(error);
+        }
+        lastBodies.keep(header.brokerAddr, request, header.bodyCrc32, body);
       }
       const { brokerName, brokerAddr, brokerId, clusterName, haServerAddr, heartbeatTimeoutMillis, enableActingMaster, zoneName } = header;
       const outcome = routes.registerBroker(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeadFilter } from '@perigee/core/protocol/bodies/consumer-filters';
+import { CONSUMER_GROUPS_PER_CONNECTION_MAX } from '../../../src/broker/consumer-table.ts';
 import { PRODUCER_GROUPS_PER_CONNECTION_MAX } from '../../../src/broker/producer-table.ts';
 import { FakePeer, goldenCases, heartbeat, TestBroker } from '../fakes.ts';
 import { replay } from '../golden-replay.ts';
@@ -120,7 +121,7 @@ test("an expression that does not compile is refused with Apache's words, then t
     const answer = await broker.ask(46, {}, { body: requestBody });
     assert.equal(answer.code, 23);
     const cause = 'Invalid MessageSelector. At line 1, column 4: > stands where a property, a literal or ( is expected';
-    assert.equal(answer.remark, `${responseRemark} [sql-syntax] ${cause}`);
+    assert.equal(answer.remark, `${responseRemark} [sql-syntax] ${cause}; correct the expression of the subscription`);
   }
 });
 
@@ -138,4 +139,23 @@ test('a heartbeat registers the filters of its group, a light one leaves them, a
   assert.equal(filters.get('T', 'G')?.deadTime, 0);
   await broker.ask(35, { clientID: 'c', consumerGroup: 'G' }, { peer });
   assert.ok(isDeadFilter(filters.get('T', 'G')!));
+});
+
+test('a connection that joins more consumer groups than it may is refused, and nothing of its heartbeat is taken over', async () => {
+  const broker = new TestBroker();
+  const peer = new FakePeer();
+  const beat = (names: readonly string[]): string => {
+    const whole = JSON.parse(heartbeat({ clientId: 'c', group: 'G', topics: { T: '*' } })) as { consumerDataSet: object[] };
+    const [one] = whole.consumerDataSet;
+    return JSON.stringify({ ...whole, consumerDataSet: names.map((groupName) => ({ ...one, groupName })) });
+  };
+  const many = Array.from({ length: CONSUMER_GROUPS_PER_CONNECTION_MAX }, (_, n) => `G${n}`);
+  const refused = await broker.ask(34, {}, { body: beat([...many, 'One']), peer });
+  assert.equal(refused.code, 1);
+  assert.match(refused.remark ?? '', /^client c has too many consumer groups \[too-many-consumer-groups\] at most 4096 for a connection; /);
+  assert.deepEqual([[...broker.parts.consumers.groups()].length, broker.parts.groups.group('G0')], [0, undefined]);
+  assert.equal((await broker.ask(34, {}, { body: beat(many), peer })).code, 0);
+  assert.equal((await broker.ask(34, {}, { body: beat(many.slice(0, 10)), peer })).code, 0, 'those that it is in');
+  assert.equal((await broker.ask(34, {}, { body: beat(['One']), peer })).code, 1);
+  assert.equal((await broker.ask(34, {}, { body: beat(['One']), peer: new FakePeer() })).code, 0, 'another connection');
 });

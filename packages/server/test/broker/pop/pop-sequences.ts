@@ -1,13 +1,13 @@
 /**
- * Random lives of consumer groups that pop: sends, pops, acks, batch acks, changed invisible times, pauses, restarts,
- * kills and power failures, on a disk in memory and with a clock moved by hand. Several groups, each with a topic of its
+ * Random lives of consumer groups that pop: sends, pops, pops that wait, acks, batch acks, changed invisible times, pauses,
+ * restarts, kills and power failures, on a disk in memory and with a clock moved by hand. Several groups, each with a topic of its
  * own, share a broker and its accidents. Whatever happens, in the end every message of every topic was acknowledged by its
  * group, and none had to be waited for longer than its invisible time and a few seconds.
  */
 import assert from 'node:assert/strict';
 import { recordBodyEnd, recordBodyStart } from '@perigee/core/message/record';
 import { SimRandom } from '@perigee/core/platform/sim/sim-random';
-import { SEND_V2, sendExt, type WireAnswer } from '../e2e-wire.ts';
+import { type Ext, SEND_V2, sendExt, type WireAnswer } from '../e2e-wire.ts';
 import { PopHouse } from './pop-house.ts';
 import { ACK, ackExt, BATCH_ACK, batchAckBody, CHANGE, changedHandle, changeExt, POP, type Popped, popExt, poppedOf } from './pop-wire.ts';
 
@@ -16,6 +16,10 @@ export const GROUPS_PER_RUN = 10;
 const STEPS_PER_GROUP = 24;
 const QUEUES = 2;
 const INVISIBLE_MS = [0, 300, 1_000, 2_000, 5_000, 15_000];
+/** How long a pop waits for a message. */
+const POLL_MS = [0, 0, 0, 2_000, 10_000];
+/** `popInflightMessageThreshold` of the runs that have one: a few pops reach it. */
+const INFLIGHT_MAX = '8';
 const PAUSE_MS = [1, 50, 400, 1_000, 2_500, 6_000];
 /** The longest invisible time, the tries that a delivery takes, and the pauses of timer and revive loop. */
 const DRAIN_MS = 90_000;
@@ -44,6 +48,8 @@ class Group {
   /** Body → where it lies; only messages whose send was answered. */
   readonly sent = new Map<string, Sent>();
   readonly acked = new Set<string>();
+  /** An ack is on its way, and may have opened an ordered queue. */
+  readonly acking = new Set<string>();
   /** Acknowledged before their time was over: these must not come again. */
   readonly settled = new Set<string>();
   /**
@@ -80,6 +86,8 @@ class Run {
   readonly #losesPower: boolean;
   readonly #syncs: boolean;
   #hasCrashed = false;
+  /** What an answer was wrong with that nobody awaited. */
+  #failure: unknown;
 
   constructor(seed: number) {
     this.#random = new SimRandom(seed);
@@ -87,13 +95,21 @@ class Run {
     this.#losesPower = this.#random.below(2) === 0;
     const flushDiskType = this.#syncs ? 'SYNC_FLUSH' : 'ASYNC_FLUSH';
     const enableRetryTopicV2 = String(this.#random.below(4) === 0);
-    this.#house = new PopHouse(seed, { flushDiskType, enableRetryTopicV2, reviveQueueNum: '2', defaultTopicQueueNums: String(QUEUES) });
+    this.#house = new PopHouse(seed, {
+      ...{ flushDiskType, enableRetryTopicV2, reviveQueueNum: '2', defaultTopicQueueNums: String(QUEUES) },
+      useSeparateRetryQueue: String(this.#random.below(4) === 0),
+      enablePopMessageThreshold: String(this.#random.below(4) === 0),
+      popInflightMessageThreshold: INFLIGHT_MAX,
+    });
     this.#groups = Array.from({ length: GROUPS_PER_RUN }, (_, index) => new Group(index, this.#random));
   }
 
   async run(): Promise<void> {
     await this.#house.start();
-    for (let step = 0; step < STEPS_PER_GROUP * GROUPS_PER_RUN; step++) await this.#step(this.#pick(this.#groups));
+    for (let step = 0; step < STEPS_PER_GROUP * GROUPS_PER_RUN; step++) {
+      await this.#step(this.#pick(this.#groups));
+      if (this.#failure !== undefined) throw this.#failure;
+    }
     await this.#drain();
     for (const group of this.#groups) this.#check(group);
     await this.#house.world.run(this.#house.broker.stop());
@@ -138,24 +154,34 @@ class Run {
     }
   }
 
-  async #pop(group: Group, options: { max?: number; invisibleMs?: number; queueId?: number } = {}): Promise<void> {
-    const queueId = options.queueId ?? (group.isOrder ? this.#random.below(QUEUES) : this.#random.below(QUEUES + 1) - 1);
-    const ext = popExt({
-      topic: group.topic,
-      group: group.name,
-      queueId,
-      max: options.max ?? 1 + this.#random.below(6),
-      invisibleMs: options.invisibleMs ?? this.#pick(INVISIBLE_MS),
-      order: group.isOrder,
-      exp: group.filter,
-    });
-    const answer = await this.#house.request(POP, ext);
-    // Nobody has sent anything yet.
-    if (answer.code === 17) return;
-    assert.ok(answer.code === 0 || answer.code === 210, answer.remark);
-    const messages = poppedOf(answer, group.name);
-    if (group.isOrder) this.#checkOrder(group, messages);
-    for (const message of messages) this.#take(group, message, answer);
+  /** A pop that waits is answered some time, in the middle of something else, or never: its broker was stopped. */
+  async #pop(group: Group): Promise<void> {
+    const queueId = group.isOrder ? this.#random.below(QUEUES) : this.#random.below(QUEUES + 1) - 1;
+    const pollMs = this.#pick(POLL_MS);
+    const ext = this.#popExt(group, { queueId, max: 1 + this.#random.below(6), invisibleMs: this.#pick(INVISIBLE_MS), pollMs });
+    if (pollMs === 0) this.#popped(group, await this.#house.request(POP, ext));
+    else
+      this.#house.client.request(POP, ext).then(
+        (answer) => this.#popped(group, answer),
+        () => {},
+      );
+  }
+
+  #popExt(group: Group, options: { queueId: number; max: number; invisibleMs: number; pollMs: number }): Ext {
+    return popExt({ ...options, topic: group.topic, group: group.name, order: group.isOrder, exp: group.filter });
+  }
+
+  #popped(group: Group, answer: WireAnswer): void {
+    try {
+      // 17: nobody has sent anything yet; 209: it waited for nothing.
+      if (answer.code === 17 || answer.code === 209) return;
+      assert.ok(answer.code === 0 || answer.code === 210, answer.remark);
+      const messages = poppedOf(answer, group.name);
+      if (group.isOrder) this.#checkOrder(group, messages);
+      for (const message of messages) this.#take(group, message, answer);
+    } catch (error) {
+      this.#failure ??= error;
+    }
   }
 
   #take(group: Group, message: Popped, answer: WireAnswer): void {
@@ -174,7 +200,7 @@ class Run {
     for (const [body, { queueId, queueOffset, isWanted }] of group.sent)
       if (isWanted && queueId === first.queueId && queueOffset < first.queueOffset)
         assert.ok(
-          group.acked.has(body) || this.#bodyAt(group.topic, queueId, queueOffset) !== body,
+          group.acked.has(body) || group.acking.has(body) || this.#bodyAt(group.topic, queueId, queueOffset) !== body,
           `${first.body} came before ${body} was acknowledged`,
         );
     const offsets = messages.map(({ queueOffset }) => queueOffset);
@@ -197,22 +223,31 @@ class Run {
     return group.held.splice(this.#random.below(group.held.length), 1)[0];
   }
 
-  async #ack(group: Group): Promise<void> {
-    const held = this.#takeHeld(group);
-    if (held === undefined) return;
-    const answer = await this.#house.request(ACK, ackExt(held.message));
-    // The disk lost the message with its power, or an ordered queue has gone on.
-    if (answer.code === 208 || (group.isOrder && answer.code === 13) || (this.#hasCrashed && answer.code === 17)) return;
-    assert.equal(answer.code, 0, answer.remark);
-    this.#settle(group, held);
-  }
-
-  async #batchAck(group: Group): Promise<void> {
+  #takeSomeHeld(group: Group): Held[] {
     const some: Held[] = [];
     for (let count = 1 + this.#random.below(4); count > 0; count--) {
       const held = this.#takeHeld(group);
       if (held !== undefined) some.push(held);
     }
+    return some;
+  }
+
+  /** Acks of one message each, sent at once. */
+  async #ack(group: Group): Promise<void> {
+    const some = this.#takeSomeHeld(group);
+    for (const { body } of some) group.acking.add(body);
+    const answers = await this.#house.requests(some.map(({ message }) => ({ code: ACK, ext: ackExt(message) })));
+    group.acking.clear();
+    for (const [place, answer] of answers.entries()) {
+      // The disk lost the message with its power, or an ordered queue has gone on.
+      if (answer.code === 208 || (group.isOrder && answer.code === 13) || (this.#hasCrashed && answer.code === 17)) continue;
+      assert.equal(answer.code, 0, answer.remark);
+      this.#settle(group, some[place] as Held);
+    }
+  }
+
+  async #batchAck(group: Group): Promise<void> {
+    const some = this.#takeSomeHeld(group);
     if (some.length === 0 || group.isOrder) {
       group.held.push(...some);
       return;
@@ -297,16 +332,22 @@ class Run {
   async #drainGroup(group: Group): Promise<void> {
     for (const queueId of group.isOrder ? [0, 1] : [-1]) {
       for (let rounds = 0; rounds < 100; rounds++) {
-        await this.#pop(group, { max: 32, invisibleMs: 5_000, queueId });
+        const ext = this.#popExt(group, { queueId, max: 32, invisibleMs: 5_000, pollMs: 0 });
+        this.#popped(group, await this.#house.request(POP, ext));
         if (group.held.length === 0) break;
         while (group.held.length > 0) await this.#ackFirst(group);
+        if (this.#failure !== undefined) throw this.#failure;
       }
     }
   }
 
   async #ackFirst(group: Group): Promise<void> {
     const held = group.held.shift() as Held;
+    group.acking.add(held.body);
     const answer = await this.#house.request(ACK, ackExt(held.message));
+    group.acking.clear();
+    // It was taken by a pop that waited, before its ordered queue went on.
+    if (group.isOrder && answer.code === 13) return;
     assert.equal(answer.code, 0, answer.remark);
     this.#settle(group, held);
   }
