@@ -23,8 +23,8 @@ export interface MessageDraft {
   delayMs?: number | undefined;
   /** What an inner batch or a message of light queues takes beside its own place; set by the hooks that know. */
   extras?: RecordExtras | undefined;
-  /** Answered to the sender of a message that can be recalled. */
-  recallHandle?: string | undefined;
+  /** Makes what the sender of a message that can be recalled is answered; to be asked while the properties are there. */
+  recallHandle?: (() => string) | undefined;
   /** Buckets of the Java map that would hold the properties, which gives their order where they are stored in Java's; default: as decoded. */
   readonly propertyBuckets?: number | undefined;
 }

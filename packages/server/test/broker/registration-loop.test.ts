@@ -86,6 +86,21 @@ test('a changed topic is registered alone, with the new version', async () => {
   assert.equal(all.link.sent.length, 4);
 });
 
+test('a full registration is the same bytes each period, until a topic changes', async () => {
+  const all = loopOf({ namesrvAddr: '10.0.0.1:9876' });
+  await all.start();
+  await all.broker.world.advance(30_000);
+  const [first, second] = all.link.sent as [Sent, Sent];
+  assert.equal(first.request.body, second.request.body, 'made once');
+  add(all, 'New');
+  await all.broker.world.advance(30_000);
+  const { topicConfigTable, dataVersion } = topicsOf(all.link.sent.at(-1) as Sent);
+  assert.ok(topicConfigTable.has('New'));
+  assert.equal(dataVersion.counter, 1);
+  const { request } = all.link.sent.at(-1) as Sent;
+  assert.equal(Number(request.ext?.['bodyCrc32']), crc32(request.body as Buffer) & 0x7fffffff);
+});
+
 test('changes during a registration go together into the next', async () => {
   const all = loopOf({ namesrvAddr: '10.0.0.1:9876' });
   await all.start();

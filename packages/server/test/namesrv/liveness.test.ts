@@ -40,6 +40,23 @@ test('a broker may ask for a shorter time, and the scan may be set', async () =>
   assert.equal(await ns.route('T'), undefined);
 });
 
+test('a broker with a short time expires in time beside one with a long time, and an empty NameServer sleeps', async () => {
+  const ns = await TestNameServer.start();
+  await ns.register({ brokerName: 'broker-b', brokerAddr: '10.0.0.7:10911', topics: ['B', 'C'] });
+  await ns.register({ heartbeatTimeoutMillis: 10_000 });
+  await ns.advance(10_000);
+  assert.notEqual(await ns.route('T'), undefined);
+  await ns.advance(5_000);
+  assert.equal(await ns.route('T'), undefined);
+  assert.notEqual(await ns.route('B'), undefined);
+  await ns.advance(110_000);
+  assert.equal(await ns.route('B'), undefined);
+  await ns.advance(5_000);
+  const before = ns.world.steps;
+  await ns.advance(3_600_000);
+  assert.equal(ns.world.steps, before);
+});
+
 test('a jump of the wall clock expires nobody', async () => {
   const ns = await TestNameServer.start();
   await ns.register();

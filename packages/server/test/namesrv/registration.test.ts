@@ -161,6 +161,19 @@ test('a body that arrives changed is refused', async () => {
   assert.equal((await ns.ask(103, { ...ext, bodyCrc32: '0' }, { body: '{}' })).code, 0, '0 means not checked');
 });
 
+test('a body that came before is still checked, and one that differs in a byte counts', async () => {
+  const ns = await TestNameServer.start();
+  await ns.register();
+  await ns.register();
+  assert.equal((await ns.route('T'))?.queueDatas[0]?.perm, 6);
+  await ns.register({ topics: ['T', 'U'], version: { counter: 2 } });
+  assert.notEqual(await ns.route('U'), undefined);
+  const ext = { brokerName: 'broker-a', brokerAddr: '10.0.0.9:10911', clusterName: 'DefaultCluster', brokerId: '0', haServerAddr: 'x' };
+  const body = Buffer.from('{}');
+  assert.equal((await ns.ask(103, { ...ext, compressed: 'false', bodyCrc32: '0' }, { body })).code, 0);
+  assert.equal((await ns.ask(103, { ...ext, compressed: 'false', bodyCrc32: '5' }, { body })).code, 1);
+});
+
 test('a compressed body is read whatever the flag says', async () => {
   for (const compressed of ['true', 'false']) {
     const ns = await TestNameServer.start();

@@ -90,15 +90,11 @@ function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefine
   const messages = timer.messagesAt(outMs);
   if (isSlotCongested(messages, limits.timerCongestNumEachSlot, () => parts.random(1000))) return refusals.congested(messages);
   properties.set('TIMER_OUT_MS', String(outMs));
-  if (!draft.topic.startsWith(RETRY_PREFIX)) {
-    const target = {
-      topic: draft.topic,
-      brokerName: parts.brokerName,
-      timestampMs: outMs + 1,
-      uniqueKey: properties.get('UNIQ_KEY') ?? '',
-    };
-    draft.recallHandle = encodeRecallHandle(target);
-  }
+  const { topic } = draft;
+  const { brokerName } = parts;
+  if (!topic.startsWith(RETRY_PREFIX))
+    draft.recallHandle = () =>
+      encodeRecallHandle({ topic, brokerName, timestampMs: outMs + 1, uniqueKey: properties.get('UNIQ_KEY') ?? '' });
   divert(draft, TIMER_TOPIC, 0);
   return undefined;
 }

@@ -379,7 +379,7 @@ export class SendMessageHandler {
       queueId: draft.answeredQueueId ?? place?.queueId ?? queueId,
       // A message that went elsewhere (half, delayed) has no offset in the logical queue yet.
       item: target === topic ? place?.item : undefined,
-      recallHandle: draft.recallHandle,
+      recallHandle: draft.recallHandle?.(),
     };
     const refused = this.#append(view, reply, target, draft);
     input.delayMs = -1;
