@@ -49,6 +49,8 @@ export class PropertyBytes implements PropertySet {
     this.#valueBytes,
     this.#where,
   ];
+  /** Where the values were written last. */
+  readonly #writtenAt = new Int32Array(PROPERTIES_MAX * 2);
   readonly #buckets = new Int32Array(PROPERTIES_MAX * 2);
   readonly #order = new Int32Array(PROPERTIES_MAX * 2);
   readonly #knownHashes = new Map<string, number>();
@@ -120,8 +122,8 @@ export class PropertyBytes implements PropertySet {
   delete(name: string): boolean {
     const index = this.#find(name);
     if (index < 0) return false;
-    for (const column of this.#columns) column.copyWithin(index, index + 1, this.#count);
     this.#count--;
+    for (const column of this.#columns) for (let at = index; at < this.#count; at++) column[at] = column[at + 1]!;
     return true;
   }
 
@@ -160,20 +162,58 @@ export class PropertyBytes implements PropertySet {
 
   /** Writes the text to `target`, which has room for it and is not what was read; answers the position after it. */
   write(target: Buffer, at: number): number {
-    for (let index = 0; index < this.#count; index++) {
-      const where = this.#where[index]!;
-      const nameAt = this.#nameAt[index]!;
-      const nameBytes = this.#nameBytes[index]!;
-      const valueAt = this.#valueAt[index]!;
-      const valueBytes = this.#valueBytes[index]!;
-      copyBytes((where & 1) === 0 ? this.#source : this.#own, nameAt, nameAt + nameBytes, target, at);
-      at += nameBytes;
-      target[at++] = NAME_END;
-      copyBytes((where & 2) === 0 ? this.#source : this.#own, valueAt, valueAt + valueBytes, target, at);
-      at += valueBytes;
+    for (let index = 0; index < this.#count; ) {
+      const runEnd = this.#runEnd(index);
+      if (runEnd > index) {
+        // What stands side by side in the source is copied in one piece, but for the last separator, which may be missing there.
+        const from = this.#nameAt[index]!;
+        const to = this.#valueAt[runEnd - 1]! + this.#valueBytes[runEnd - 1]!;
+        copyBytes(this.#source, from, to, target, at);
+        for (; index < runEnd; index++) this.#writtenAt[index] = at + this.#valueAt[index]! - from;
+        at += to - from;
+      } else {
+        const where = this.#where[index]!;
+        const nameAt = this.#nameAt[index]!;
+        const nameBytes = this.#nameBytes[index]!;
+        const valueAt = this.#valueAt[index]!;
+        const valueBytes = this.#valueBytes[index]!;
+        copyBytes((where & 1) === 0 ? this.#source : this.#own, nameAt, nameAt + nameBytes, target, at);
+        at += nameBytes;
+        target[at++] = NAME_END;
+        this.#writtenAt[index] = at;
+        copyBytes((where & 2) === 0 ? this.#source : this.#own, valueAt, valueAt + valueBytes, target, at);
+        at += valueBytes;
+        index++;
+      }
       target[at++] = SEGMENT_END;
     }
     return at;
+  }
+
+  /** Where {@link write} has put a value; -1 without one. An empty value counts as none, as to every reader. */
+  writtenStart(name: string): number {
+    const index = this.#find(name);
+    return index < 0 || this.#valueBytes[index] === 0 ? -1 : this.#writtenAt[index]!;
+  }
+
+  /** The position behind that value. Meaningless when {@link writtenStart} is -1. */
+  writtenEnd(name: string): number {
+    const index = this.#find(name);
+    return index < 0 ? -1 : this.#writtenAt[index]! + this.#valueBytes[index]!;
+  }
+
+  /** Behind the last of the properties from `index` on that stand in the source one after the other. */
+  #runEnd(index: number): number {
+    let end = index;
+    let next = this.#nameAt[index]!;
+    while (end < this.#count && this.#where[end] === 0 && this.#nameAt[end] === next) {
+      const valueAt = this.#valueAt[end]!;
+      // The value of a name that stood there twice is elsewhere.
+      if (valueAt !== next + this.#nameBytes[end]! + 1) break;
+      next = valueAt + this.#valueBytes[end]! + 1;
+      end++;
+    }
+    return end;
   }
 
   #name(index: number): string {

@@ -76,6 +76,8 @@ export interface RecordSource {
   body: Buffer;
   bodyStart: number;
   bodyEnd: number;
+  /** BODYCRC when it is known, as of a body that comes from another record; -1: to be computed. */
+  bodyCrc: number;
   /** UTF-8. More than 127 bytes make a version 2 record. */
   topic: Buffer;
   properties: Buffer;
@@ -124,6 +126,7 @@ export function recordSource(input: RecordInput): RecordSource {
     body: input.body,
     bodyStart: 0,
     bodyEnd: input.body.length,
+    bodyCrc: -1,
     topic: Buffer.from(input.topic, 'utf8'),
     properties,
     propertiesStart: 0,
@@ -179,7 +182,7 @@ export function encodeRecord(target: Buffer, at: number, source: RecordSource): 
   writeInt32(target, to + 12, bodyBytes);
   to += 16;
   copyBytes(source.body, source.bodyStart, source.bodyEnd, target, to);
-  writeInt32(target, at + AT_BODY_CRC, crc32Masked(target, to, to + bodyBytes));
+  writeInt32(target, at + AT_BODY_CRC, source.bodyCrc < 0 ? crc32Masked(target, to, to + bodyBytes) : source.bodyCrc);
   to += bodyBytes;
   if (isV2) {
     writeInt16(target, to, topic.length);

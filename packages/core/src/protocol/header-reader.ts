@@ -4,6 +4,8 @@ import { FieldTable, type RequestView, SLOTS_MAX } from './header-scan.ts';
 
 /** Longest text that is remembered. */
 const KEPT_BYTES_MAX = 255;
+const MISSES_MAX = 16;
+const RETRY_EVERY = 64;
 
 /**
  * The text that stood in a field last time. Clients say the same group and topic with every request: comparing some bytes is
@@ -12,13 +14,19 @@ const KEPT_BYTES_MAX = 255;
 class LastText {
   #bytes = Buffer.alloc(0);
   #text = '';
+  /** In a row: what changes every time is not worth keeping. */
+  #misses = 0;
 
   read(view: RequestView, slot: number): string {
     const kept = this.#bytes;
-    if (view.equals(slot, kept)) return this.#text;
+    if (view.equals(slot, kept)) {
+      this.#misses = 0;
+      return this.#text;
+    }
     const text = view.text(slot) as string;
     const start = view.starts[slot] as number;
     const end = view.ends[slot] as number;
+    if (++this.#misses > MISSES_MAX && this.#misses % RETRY_EVERY !== 0) return text;
     if (view.escaped[slot] === 0 && end - start <= KEPT_BYTES_MAX) {
       this.#bytes = Buffer.from(view.bytes.subarray(start, end));
       this.#text = text;

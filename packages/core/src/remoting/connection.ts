@@ -2,12 +2,10 @@
  * One TCP connection that speaks remoting, from either end: it answers the peer's requests and sends our own.
  * Requests of both sides may be under way at once; each side numbers its own (remoting.md 1.3).
  */
-import { writeInt32 } from '../kit/bytes.ts';
 import type { Clock, Connection, ConnectionEvents, Endpoint, Log } from '../platform/ports.ts';
 import {
   FLAG_ONEWAY,
   FLAG_RESPONSE,
-  FRAME_PREFIX_BYTES,
   FrameError,
   type Header,
   SERIALIZE_JSON,
@@ -16,12 +14,13 @@ import {
   VERSION_ORDINAL,
 } from '../protocol/frame.ts';
 import { decodeHeader } from '../protocol/frame-codec.ts';
-import { encodeJsonHeader, jsonHeaderText } from '../protocol/header-json.ts';
+import { encodeJsonHeader } from '../protocol/header-json.ts';
 import type { FieldTable, FieldTables, RequestView } from '../protocol/header-scan.ts';
 import { peekJsonCode, scanBinaryHeader, scanJsonHeader } from '../protocol/header-scan.ts';
 import { refusal } from '../protocol/refusal.ts';
 import { ResponseCode } from '../protocol/response-code.ts';
 import { FrameReader, type HeldBytes, type StreamProblem } from './frame-reader.ts';
+import { LANGUAGE, writeDone, writeFrame } from './frame-writer.ts';
 import {
   type Answer,
   type IncomingRequest,
@@ -51,10 +50,6 @@ export const PENDING_BYTES_STOP_SHORT = 64 * 1024;
 const FLUSH_NOW_BYTES = 256 * 1024;
 /** Requests of ours that may wait for the peer's answer at once. */
 const OUTSTANDING_REQUESTS_MAX = 65_535;
-
-const LANGUAGE = 'OTHER';
-/** UTF-8 of one UTF-16 unit. */
-const UTF8_BYTES_PER_UNIT_MAX = 3;
 
 /** Handles a hot request from its bytes; see {@link RequestView}. Answers through `connection.output` or `connection.answer`. */
 export type HotHandler = (view: RequestView, connection: RemotingConnection) => void;
@@ -483,6 +478,12 @@ export class RemotingConnection implements Peer, Flushable {
   }
 
   answer(opaque: number, answer: Answer): void {
+    if (answer.code === 0 && answer.ext === undefined && answer.remark === undefined) {
+      if (this.closed || this.#ending) return;
+      writeDone(this.output, opaque, answer.body);
+      this.markOutput();
+      return;
+    }
     this.#send(
       {
         code: answer.code,
@@ -540,17 +541,7 @@ export class RemotingConnection implements Peer, Flushable {
 
   #send(header: Header, body: Buffer | undefined): void {
     if (this.closed || this.#ending) return;
-    const { output } = this;
-    const text = jsonHeaderText(header);
-    const bodyBytes = body === undefined ? 0 : body.length;
-    output.ensure(FRAME_PREFIX_BYTES + text.length * UTF8_BYTES_PER_UNIT_MAX + bodyBytes);
-    const start = output.length;
-    const headerStart = start + FRAME_PREFIX_BYTES;
-    const headerBytes = output.bytes.write(text, headerStart, 'utf8');
-    writeInt32(output.bytes, start, 4 + headerBytes + bodyBytes);
-    writeInt32(output.bytes, start + 4, (SERIALIZE_JSON << 24) | headerBytes);
-    body?.copy(output.bytes, headerStart + headerBytes);
-    output.length = headerStart + headerBytes + bodyBytes;
+    writeFrame(this.output, header, body);
     this.markOutput();
   }
 

@@ -41,6 +41,12 @@ test('properties as bytes are asked, changed, sorted and written as a map of the
       const written = writeProperties(properties, Buffer.alloc(64));
       assert.equal(written.bytes.toString('utf8', 0, written.length), encodeProperties(map));
       assert.equal(properties.byteLength, written.length);
+      for (const [at, expected] of map) {
+        const start = properties.writtenStart(at);
+        if (expected === '') assert.equal(start, -1);
+        else assert.equal(written.bytes.toString('utf8', start, properties.writtenEnd(at)), expected);
+      }
+      assert.equal(properties.writtenStart('never set'), -1);
       const fromMap = writeProperties(map, Buffer.alloc(64));
       assert.equal(fromMap.bytes.toString('utf8', 0, fromMap.length), encodeProperties(map));
     }),

@@ -4,7 +4,7 @@
  */
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
 import { PROPERTIES_BYTES_MAX, PropertyScanner } from '@perigee/core/message/properties';
-import { type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
+import { PropertyBytes, type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { AppendInput } from '../store/append-input.ts';
 import { type AppendRing, type AppendSink, PUT_FAILED, type PutStatus } from '../store/append-ring.ts';
@@ -35,6 +35,8 @@ export type PutHook = (draft: MessageDraft) => Refusal | undefined;
 /** A message to put. */
 export interface NewMessage extends MessageDraft {
   readonly body: Buffer;
+  /** Its checksum when it comes from another record, and unchanged. */
+  readonly bodyCrc?: number;
   readonly flag: number;
   readonly bornTimestampMs: number;
   /** 8 or 20 bytes. */
@@ -123,8 +125,8 @@ export class MessagePut implements AppendSink {
   #fillInput(message: NewMessage): void {
     const input = this.#input;
     const { bytes, length } = writeProperties(message.properties, this.#scratch);
-    const scanner = this.#scanner;
-    scanner.scan(bytes, 0, length);
+    if (message.properties instanceof PropertyBytes) this.#takeRanges(message.properties);
+    else this.#scanRanges(bytes, length);
     input.flag = message.flag;
     input.sysFlag = message.sysFlag;
     input.bornTimestampMs = message.bornTimestampMs;
@@ -134,19 +136,36 @@ export class MessagePut implements AppendSink {
     input.body = message.body;
     input.bodyStart = 0;
     input.bodyEnd = message.body.length;
+    input.bodyCrc = message.bodyCrc ?? -1;
     input.properties = bytes;
     input.propertiesStart = 0;
     input.propertiesEnd = length;
+    input.tagsCode = input.tagsStart < 0 ? 0 : javaStringHashOfUtf8(bytes, input.tagsStart, input.tagsEnd);
+    input.delayMs = message.delayMs ?? -1;
+    input.waits = message.waits;
+    input.extras = message.extras;
+  }
+
+  #takeRanges(properties: PropertyBytes): void {
+    const input = this.#input;
+    input.uniqueKeyStart = properties.writtenStart('UNIQ_KEY');
+    input.uniqueKeyEnd = properties.writtenEnd('UNIQ_KEY');
+    input.keysStart = properties.writtenStart('KEYS');
+    input.keysEnd = properties.writtenEnd('KEYS');
+    input.tagsStart = properties.writtenStart('TAGS');
+    input.tagsEnd = properties.writtenEnd('TAGS');
+  }
+
+  #scanRanges(bytes: Buffer, length: number): void {
+    const input = this.#input;
+    const scanner = this.#scanner;
+    scanner.scan(bytes, 0, length);
     input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
     input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
     input.keysStart = scanner.start(KEYS);
     input.keysEnd = scanner.end(KEYS);
     input.tagsStart = scanner.start(TAGS);
     input.tagsEnd = scanner.end(TAGS);
-    input.tagsCode = input.tagsStart < 0 ? 0 : javaStringHashOfUtf8(bytes, input.tagsStart, input.tagsEnd);
-    input.delayMs = message.delayMs ?? -1;
-    input.waits = message.waits;
-    input.extras = message.extras;
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {

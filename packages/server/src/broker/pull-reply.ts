@@ -1,9 +1,9 @@
 /** Writes the answer to a pull into the connection's output: header from a template, records straight from the store. */
 import { writeInt32 } from '@perigee/core/kit/bytes';
+import { writeDecimal } from '@perigee/core/kit/decimal';
 import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
 import type { MessageReader, ReadResult } from '../store/message-reader.ts';
-import { writeDecimal } from './send-reply.ts';
 
 /** All fixed parts and numbers of the header fit in this. */
 const HEADER_BYTES_MAX = 512;

@@ -3,6 +3,7 @@
  * output buffer: no object, no JSON.stringify (DESIGN 5).
  */
 import { writeInt32 } from '@perigee/core/kit/bytes';
+import { writeDecimal, writeInteger } from '@perigee/core/kit/decimal';
 import { encodeOffsetMsgId, writeOffsetMsgId } from '@perigee/core/message/message-id';
 import type { LogicQueueMappingItem } from '@perigee/core/protocol/bodies/topic-queue-mapping';
 import { VERSION_ORDINAL } from '@perigee/core/protocol/frame';
@@ -35,30 +36,6 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Longest UNIQ_KEY written by the template; longer ones (nobody makes them) are left out of the reply. */
 const UNIQUE_KEY_BYTES_MAX = 128;
-
-/** Writes a non-negative integer in decimal; answers the position after it. */
-export function writeDecimal(target: Buffer, at: number, value: number): number {
-  if (value < 10) {
-    target[at] = 48 + value;
-    return at + 1;
-  }
-  let digits = 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const next = Math.floor(rest / 10);
-    target[i] = 48 + rest - next * 10;
-    rest = next;
-  }
-  return at + digits;
-}
-
-/** As {@link writeDecimal}, negative ones too. */
-function writeInteger(target: Buffer, at: number, value: number): number {
-  if (value >= 0) return writeDecimal(target, at, value);
-  target[at] = 0x2d;
-  return writeDecimal(target, at + 1, -value);
-}
 
 function writeBytes(target: Buffer, at: number, source: Buffer): number {
   for (let i = 0; i < source.length; i++) target[at + i] = source[i]!;

@@ -22,6 +22,7 @@ export class AppendInput implements RecordSource {
   body: Buffer = NOTHING;
   bodyStart = 0;
   bodyEnd = 0;
+  bodyCrc = -1;
   /** Properties as stored (U+0001, U+0002 bytes), the broker's own included. */
   properties: Buffer = NOTHING;
   propertiesStart = 0;

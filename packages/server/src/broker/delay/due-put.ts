@@ -8,6 +8,7 @@ import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
 import { PROPERTIES_BYTES_MAX, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
 import { PropertyBytes, type PropertySet, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import {
+  recordBodyCrcAt,
   recordBodyEnd,
   recordBodyStart,
   recordBornTimestampAt,
@@ -227,6 +228,7 @@ export class DuePut implements AppendSink {
     input.body = bytes;
     input.bodyStart = recordBodyStart(bytes, start);
     input.bodyEnd = recordBodyEnd(bytes, start);
+    input.bodyCrc = recordBodyCrcAt(bytes, start);
     input.tagsCode = this.#scanner.start(TAGS) < 0 ? 0 : javaStringHashOfUtf8(bytes, this.#scanner.start(TAGS), this.#scanner.end(TAGS));
     input.waits = false;
   }

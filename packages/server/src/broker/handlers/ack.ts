@@ -12,7 +12,6 @@ import type { PopAck } from '../pop/check-point.ts';
 import type { PopContext } from '../pop/pop-context.ts';
 import type { AckRoute } from '../pop/pop-puts.ts';
 import { PopRefusals } from '../pop/pop-refusals.ts';
-import { answerDone } from '../pop/pop-reply.ts';
 import { markedTopic, parseReceiptHandle, REVIVE_QUEUE_ORDER, type TopicMark } from '../pop/receipt-handle.ts';
 import { GatheredAcks } from '../pop/turn-acks.ts';
 import { withBody } from './request-body.ts';
@@ -176,7 +175,7 @@ export function noteAcked(
 
 function answer(asker: RemotingConnection | undefined, opaque: number, refused: Refusal | undefined): void {
   if (asker === undefined) return;
-  if (refused === undefined) answerDone(asker, opaque);
+  if (refused === undefined) asker.answer(opaque, done());
   else asker.answer(opaque, refused);
 }
 

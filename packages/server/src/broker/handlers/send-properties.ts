@@ -3,7 +3,7 @@
  * notes, in the same buffer, where the few properties stand that the broker acts on.
  */
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
-import { type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
+import { PropertyBytes, type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
 import { type RequestView, unescapeJson } from '@perigee/core/protocol/header-scan';
 
 const NAME_END = 1;
@@ -84,7 +84,17 @@ export class SendProperties {
     const { bytes, length } = writeProperties(properties, this.#written);
     this.bytes = bytes;
     this.length = length;
-    this.scan(bytes, 0, length);
+    if (!(properties instanceof PropertyBytes)) {
+      this.scan(bytes, 0, length);
+      return;
+    }
+    this.#scanned = bytes;
+    this.uniqueKeyStart = properties.writtenStart('UNIQ_KEY');
+    this.uniqueKeyEnd = properties.writtenEnd('UNIQ_KEY');
+    this.keysStart = properties.writtenStart('KEYS');
+    this.keysEnd = properties.writtenEnd('KEYS');
+    this.tagsStart = properties.writtenStart('TAGS');
+    this.tagsEnd = properties.writtenEnd('TAGS');
   }
 
   text(): string {

@@ -86,13 +86,6 @@ export function answerNothing(connection: RemotingConnection, opaque: number, ha
   finish(connection, writeHead(connection, headerText(harvest, [], code, opaque), 0));
 }
 
-/** `{"code":0}` and nothing else. */
-export function answerDone(connection: RemotingConnection, opaque: number): void {
-  if (connection.closed) return;
-  const header = `{"code":0,"flag":1,"language":"OTHER","opaque":${opaque},"serializeTypeCurrentRPC":"JSON","version":${VERSION_ORDINAL}}`;
-  finish(connection, writeHead(connection, header, 0));
-}
-
 /** Answers a pop with the messages of `parts`; false when one of them can no longer be read: nothing was written. */
 export function answerFound(
   connection: RemotingConnection,
@@ -171,6 +164,7 @@ function renameRecord(record: Buffer, topic: Buffer, handle: string): Buffer {
     body: record,
     bodyStart: recordBodyStart(record, 0),
     bodyEnd: recordBodyEnd(record, 0),
+    bodyCrc: -1,
     topic,
     properties,
     propertiesStart: 0,

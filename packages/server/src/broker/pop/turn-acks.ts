@@ -5,10 +5,10 @@
  */
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
+import { done } from '@perigee/core/remoting/handler';
 import type { NotStored, Stored } from '../message-put.ts';
 import { CHECK_POINT_MESSAGES_MAX, type PopAck, type PopIdentity } from './check-point.ts';
 import type { AckRoute, PopPuts } from './pop-puts.ts';
-import { answerDone } from './pop-reply.ts';
 
 /** Acks for messages of one check point that wait for the end of the turn. */
 export class GatheredAcks {
@@ -91,7 +91,7 @@ export class TurnAcks {
     for (let i = 0; i < connections.length; i++) {
       const connection = connections[i] as RemotingConnection;
       const opaque = opaques[i] as number;
-      if (refused === undefined) answerDone(connection, opaque);
+      if (refused === undefined) connection.answer(opaque, done());
       else connection.answer(opaque, refused);
     }
   }

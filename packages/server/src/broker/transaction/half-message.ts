@@ -105,6 +105,7 @@ export function committedMessage(half: HalfMessage, sysFlag: number): NewMessage
     sysFlag,
     properties,
     body: record.body,
+    bodyCrc: record.bodyCrc,
     flag: record.flag,
     bornTimestampMs: record.bornTimestampMs,
     bornHost: record.bornHostBytes,

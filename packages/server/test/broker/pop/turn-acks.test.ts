@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import type { RemotingConnection } from '@perigee/core/remoting/connection';
-import { BufferPool, OutputBuffer } from '@perigee/core/remoting/output-buffer';
+import type { Answer } from '@perigee/core/remoting/handler';
 import type { Stored } from '../../../src/broker/message-put.ts';
 import type { PopAck } from '../../../src/broker/pop/check-point.ts';
 import type { AckRoute, Settled } from '../../../src/broker/pop/pop-puts.ts';
@@ -26,16 +26,8 @@ function house() {
       scheduled.turns++;
     },
   });
-  const output = new OutputBuffer(new BufferPool());
   const connection = {
-    closed: false,
-    output,
-    markOutput() {
-      const { whole, length } = output.take();
-      const header = JSON.parse(whole.toString('utf8', 8, length)) as { code: number; opaque: number };
-      answers.push(`${header.opaque}: ${header.code}`);
-    },
-    answer: (opaque: number, { remark }: Refusal) => answers.push(`${opaque}: ${remark}`),
+    answer: (opaque: number, { code, remark }: Answer) => answers.push(`${opaque}: ${remark ?? code}`),
   } as unknown as RemotingConnection;
   const ack = (queueOffset: number, options: { topic?: string; head?: string; opaque?: number } = {}): void => {
     const handle = `${options.head ?? HEAD} ${queueOffset}`;
