@@ -125,7 +125,7 @@ export class MessagePut implements AppendSink {
   #fillInput(message: NewMessage): void {
     const input = this.#input;
     const { bytes, length } = writeProperties(message.properties, this.#scratch);
-    if (message.properties instanceof PropertyBytes) this.#takeRanges(message.properties);
+    if (message.properties instanceof PropertyBytes) input.takeRanges(message.properties);
     else this.#scanRanges(bytes, length);
     input.flag = message.flag;
     input.sysFlag = message.sysFlag;
@@ -144,16 +144,6 @@ export class MessagePut implements AppendSink {
     input.delayMs = message.delayMs ?? -1;
     input.waits = message.waits;
     input.extras = message.extras;
-  }
-
-  #takeRanges(properties: PropertyBytes): void {
-    const input = this.#input;
-    input.uniqueKeyStart = properties.writtenStart('UNIQ_KEY');
-    input.uniqueKeyEnd = properties.writtenEnd('UNIQ_KEY');
-    input.keysStart = properties.writtenStart('KEYS');
-    input.keysEnd = properties.writtenEnd('KEYS');
-    input.tagsStart = properties.writtenStart('TAGS');
-    input.tagsEnd = properties.writtenEnd('TAGS');
   }
 
   #scanRanges(bytes: Buffer, length: number): void {

@@ -1,3 +1,4 @@
+import type { PropertyBytes } from '@perigee/core/message/property-bytes';
 import type { RecordSource } from '@perigee/core/message/record';
 import type { AppendSink } from './append-ring.ts';
 import type { RecordExtras } from './record-extras.ts';
@@ -47,6 +48,16 @@ export class AppendInput implements RecordSource {
   sink: AppendSink | undefined = undefined;
   token: unknown = undefined;
   opaque = 0;
+
+  /** Where the indexed values stand in properties that were just written. */
+  takeRanges(written: PropertyBytes): void {
+    this.uniqueKeyStart = written.writtenStart('UNIQ_KEY');
+    this.uniqueKeyEnd = written.writtenEnd('UNIQ_KEY');
+    this.keysStart = written.writtenStart('KEYS');
+    this.keysEnd = written.writtenEnd('KEYS');
+    this.tagsStart = written.writtenStart('TAGS');
+    this.tagsEnd = written.writtenEnd('TAGS');
+  }
 
   // Set by `append`.
   queueId = 0;

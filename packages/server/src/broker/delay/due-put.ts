@@ -131,12 +131,13 @@ export class DuePut implements AppendSink {
   load(physicalOffset: number, sizeBytes: number): boolean {
     const { records } = this.#parts;
     if (!records.load(physicalOffset, sizeBytes)) return false;
-    this.#scanner.scan(
-      records.bytes,
-      recordPropertiesStart(records.bytes, records.start),
-      recordPropertiesEnd(records.bytes, records.start),
-    );
+    this.#scanRecord();
     return true;
+  }
+
+  #scanRecord(): void {
+    const { bytes, start } = this.#parts.records;
+    this.#scanner.scan(bytes, recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start));
   }
 
   get realTopic(): string {
@@ -257,7 +258,12 @@ export class DuePut implements AppendSink {
     const input = this.#input;
     input.extras = this.#placed(properties);
     const { bytes, length } = writeProperties(properties, this.#written);
-    this.#scanner.scan(bytes, 0, length);
+    if (properties instanceof PropertyBytes) this.#input.takeRanges(properties);
+    else {
+      this.#scanner.scan(bytes, 0, length);
+      this.#takeScanned();
+      this.#scanRecord();
+    }
     const refused = this.#appendRange(bytes, 0, length);
     input.extras = undefined;
     return refused;
@@ -280,24 +286,28 @@ export class DuePut implements AppendSink {
     const { bytes, start } = this.#parts.records;
     const from = recordPropertiesStart(bytes, start);
     const to = recordPropertiesEnd(bytes, start);
-    this.#scanner.scan(bytes, from, to);
+    this.#takeScanned();
     if (this.#scanner.start(CRC) >= 0 || this.#scanner.start(MULTI_DISPATCH) >= 0) return this.#appendProperties(this.#properties());
     return this.#appendRange(bytes, from, to);
   }
 
   #appendRange(properties: Buffer, from: number, to: number): AppendRefusal | undefined {
     const input = this.#input;
-    const scanner = this.#scanner;
     input.properties = properties;
     input.propertiesStart = from;
     input.propertiesEnd = to;
+    return this.#parts.append.append(input);
+  }
+
+  #takeScanned(): void {
+    const input = this.#input;
+    const scanner = this.#scanner;
     input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
     input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
     input.keysStart = scanner.start(KEYS);
     input.keysEnd = scanner.end(KEYS);
     input.tagsStart = scanner.start(TAGS);
     input.tagsEnd = scanner.end(TAGS);
-    return this.#parts.append.append(input);
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {
