@@ -91,6 +91,15 @@ test('queue offsets count per queue, whoever sends, and the answers come in the 
   }
 });
 
+test('a UNIQ_KEY that JSON has to escape comes back as it was sent, with plain and with unusual messages', async () => {
+  const broker = await e2e();
+  for (const more of [{}, { DELAY: '1' }]) {
+    const key = 'quote " backslash \\ tab \t';
+    const answer = await broker.send({ properties: { UNIQ_KEY: key, ...more } });
+    assert.equal(answer.ext['transactionId'], key);
+  }
+});
+
 test('a message without UNIQ_KEY gets one, which the answer names', async () => {
   const broker = await e2e();
   const answer = await broker.send({ properties: { KEYS: 'k' } });
