@@ -21,7 +21,7 @@ const POP_BATCH = 32;
 /** Longer than any load here. */
 const INVISIBLE_MS = 120_000;
 /** Delayed messages that may be on their way; a sender that is further ahead waits. */
-const DELAYED_MAX = 300_000;
+const DELAYED_MAX = 150_000;
 const DELAY_MS = 1_000;
 const IDLE_PULL_MS = 5;
 

@@ -96,7 +96,7 @@ export const loadRows: readonly LoadRow[] = [
     target: { rate: 3, perCpuSecond: 0 },
   },
   {
-    ...{ ...dialog, id: 'lock', title: 'lock and unlock 4 queues, 4 × 64', dialog: 'lock', window: 64 },
+    ...{ ...dialog, id: 'lock', title: 'lock and unlock 4 queues, 4 × 16', dialog: 'lock', window: 16 },
     target: { rate: 3, perCpuSecond: 0 },
   },
   {

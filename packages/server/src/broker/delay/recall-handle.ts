@@ -3,6 +3,8 @@
  * `v1 <topic> <brokerName> <timestampMs> <UNIQ_KEY>`. The time is TIMER_OUT_MS + 1: made a slot of its own, it is TIMER_OUT_MS again.
  */
 const VERSION = 'v1';
+/** By the length of what is padded, modulo 4. */
+const PADDING = ['', '===', '==', '='];
 /** No handle of ours is as long: topic 127, broker name 255, id 255. */
 const HANDLE_CHARACTERS_MAX = 2048;
 
@@ -14,8 +16,9 @@ export interface RecallTarget {
 }
 
 export function encodeRecallHandle(target: RecallTarget): string {
-  const text = [VERSION, target.topic, target.brokerName, String(target.timestampMs), target.uniqueKey].join(' ');
-  return Buffer.from(text, 'utf8').toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+  const text = `${VERSION} ${target.topic} ${target.brokerName} ${target.timestampMs} ${target.uniqueKey}`;
+  const handle = Buffer.from(text, 'utf8').toString('base64url');
+  return handle + PADDING[handle.length % PADDING.length]!;
 }
 
 /** undefined when the text is no handle. */
