@@ -13,7 +13,7 @@ import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
 import { type MemoryFigures, measureFullRate, measureManyQueues } from './memory.ts';
 import { APACHE_VERSION, compileFloor, killPeers, type PeerName } from './peers.ts';
-import { describeMachine, type Machine } from './process-figures.ts';
+import { describeMachine, type Machine, untilQuiet } from './process-figures.ts';
 import { holdTable, loadTable, medians, memoryTable, startTable, targetTable } from './report.ts';
 import { type BenchContext, runRound } from './round.ts';
 import { extraRows, loadRows } from './rows.ts';
@@ -154,6 +154,7 @@ async function measureAll(options: Options, context: BenchContext, figures: Figu
   }
   for (let round = 1; round <= options.rounds; round++) {
     for (const peer of figures.peers) {
+      await untilQuiet();
       const { measurements, memoryMib } = await runRound(context, peer, round);
       figures.measurements.push(...measurements);
       if (memoryMib !== undefined) figures.memoryAfterRows.push({ peer, round, mib: memoryMib });

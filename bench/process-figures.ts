@@ -2,11 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { setTimeout as elapse } from 'node:timers/promises';
 
 /** Clock ticks per second of /proc (USER_HZ, 100 on every Linux that Node runs on). */
 const TICKS_PER_SECOND = 100;
 /** f_type of tmpfs: what is "on disk" there is in memory. */
 const TMPFS_MAGIC = 0x01021994;
+/** More that is to be written than this is work in the background. */
+const QUIET_BYTES = 32 * 1024 ** 2;
+const QUIET_LOOK_MS = 500;
+const QUIET_WAIT_MS_MAX = 60_000;
+const QUIET_AFTER_MS = 10_000;
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
@@ -32,6 +38,20 @@ export function freeBytes(folder: string): number {
 
 export function isInMemory(folder: string): boolean {
   return statfsSync(folder).type === TMPFS_MAGIC;
+}
+
+/** Bytes in the page cache that the kernel has still to write. */
+function unwrittenBytes(): number {
+  const info = readFileSync('/proc/meminfo', 'latin1');
+  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(info)?.[1] ?? 0);
+  return (kib('Dirty') + kib('Writeback')) * 1024;
+}
+
+/** What one server left behind must not slow the next one down: waits until the kernel has written nearly all of it, and a little longer. */
+export async function untilQuiet(): Promise<void> {
+  for (let waitedMs = 0; waitedMs < QUIET_WAIT_MS_MAX && unwrittenBytes() > QUIET_BYTES; waitedMs += QUIET_LOOK_MS)
+    await elapse(QUIET_LOOK_MS);
+  await elapse(QUIET_AFTER_MS);
 }
 
 export interface Machine {

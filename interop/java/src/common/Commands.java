@@ -17,7 +17,10 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.store.OffsetStore;
+import org.apache.rocketmq.client.consumer.store.ReadOffsetType;
 import org.apache.rocketmq.client.exception.MQBrokerException;
+import org.apache.rocketmq.client.impl.consumer.DefaultMQPushConsumerImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -136,6 +139,7 @@ final class Commands {
                     return seen.size() >= count && System.nanoTime() - lastAt[0] > QUIET_MS * 1_000_000;
                 }
             });
+            Check.until("positions committed", timeoutMs, () -> isCommitted(consumer));
         } catch (Check.Failure e) {
             ok = false;
         }
@@ -144,6 +148,24 @@ final class Commands {
             out.println(Json.line().put("command", "consume").put("ok", ok).put("received", seen.size()));
         }
         return ok;
+    }
+
+    /** Commits are one-way: a broker that was busy, or a route that changed, may have lost one. True when the brokers have them all. */
+    private static boolean isCommitted(DefaultMQPushConsumer consumer) {
+        DefaultMQPushConsumerImpl impl = consumer.getDefaultMQPushConsumerImpl();
+        OffsetStore positions = impl.getOffsetStore();
+        impl.persistConsumerOffset();
+        boolean isSame = true;
+        for (MessageQueue queue : impl.getRebalanceImpl().getProcessQueueTable().keySet()) {
+            long here = positions.readOffset(queue, ReadOffsetType.READ_FROM_MEMORY);
+            if (here < 0 || positions.readOffset(queue, ReadOffsetType.READ_FROM_STORE) == here) {
+                continue;
+            }
+            // Reading has put the broker's position into the place of ours.
+            positions.updateOffset(queue, here, false);
+            isSame = false;
+        }
+        return isSame;
     }
 
     private static Json describe(MessageExt message) {
