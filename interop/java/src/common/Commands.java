@@ -151,7 +151,7 @@ final class Commands {
     }
 
     /** Commits are one-way: a broker that was busy, or a route that changed, may have lost one. True when the brokers have them all. */
-    private static boolean isCommitted(DefaultMQPushConsumer consumer) {
+    static boolean isCommitted(DefaultMQPushConsumer consumer) {
         DefaultMQPushConsumerImpl impl = consumer.getDefaultMQPushConsumerImpl();
         OffsetStore positions = impl.getOffsetStore();
         impl.persistConsumerOffset();

@@ -84,6 +84,7 @@ final class PushCases {
         DefaultMQPushConsumer first = env.push(group, topic, "*");
         Inbox inbox = listen(first);
         inbox.awaitExactly(env.sendMany(topic, "one", 40));
+        Check.until("positions committed", () -> Commands.isCommitted(first));
         first.shutdown();
         List<String> later = env.sendMany(topic, "two", 20);
         listen(env.push(group, topic, "*")).awaitExactly(later);
