@@ -126,7 +126,10 @@ export class MessagePut implements AppendSink {
     const input = this.#input;
     const { bytes, length } = writeProperties(message.properties, this.#scratch);
     if (message.properties instanceof PropertyBytes) input.takeRanges(message.properties);
-    else this.#scanRanges(bytes, length);
+    else {
+      this.#scanner.scan(bytes, 0, length);
+      input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
+    }
     input.flag = message.flag;
     input.sysFlag = message.sysFlag;
     input.bornTimestampMs = message.bornTimestampMs;
@@ -144,18 +147,6 @@ export class MessagePut implements AppendSink {
     input.delayMs = message.delayMs ?? -1;
     input.waits = message.waits;
     input.extras = message.extras;
-  }
-
-  #scanRanges(bytes: Buffer, length: number): void {
-    const input = this.#input;
-    const scanner = this.#scanner;
-    scanner.scan(bytes, 0, length);
-    input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
-    input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
-    input.keysStart = scanner.start(KEYS);
-    input.keysEnd = scanner.end(KEYS);
-    input.tagsStart = scanner.start(TAGS);
-    input.tagsEnd = scanner.end(TAGS);
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {

@@ -1,3 +1,4 @@
+import type { PropertyScanner } from '@perigee/core/message/properties';
 import type { PropertyBytes } from '@perigee/core/message/property-bytes';
 import type { RecordSource } from '@perigee/core/message/record';
 import type { AppendSink } from './append-ring.ts';
@@ -57,6 +58,16 @@ export class AppendInput implements RecordSource {
     this.keysEnd = written.writtenEnd('KEYS');
     this.tagsStart = written.writtenStart('TAGS');
     this.tagsEnd = written.writtenEnd('TAGS');
+  }
+
+  /** Where they stand in properties that were scanned for them: the numbers are those of the names in the scanner. */
+  takeScanned(scanner: PropertyScanner, uniqueKey: number, keys: number, tags: number): void {
+    this.uniqueKeyStart = scanner.start(uniqueKey);
+    this.uniqueKeyEnd = scanner.end(uniqueKey);
+    this.keysStart = scanner.start(keys);
+    this.keysEnd = scanner.end(keys);
+    this.tagsStart = scanner.start(tags);
+    this.tagsEnd = scanner.end(tags);
   }
 
   // Set by `append`.

@@ -3,6 +3,6 @@ import { diskContract } from '../disk-contract.ts';
 
 diskContract('simulated disk', () => {
   const { disk } = simPlatform();
-  disk.makeDirectoryNow('/root/of/test');
-  return { disk, root: '/root/of/test' };
+  disk.makeDirectoryNow('/folder/of/test');
+  return { disk, root: '/folder/of/test' };
 });

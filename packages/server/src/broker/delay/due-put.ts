@@ -261,7 +261,7 @@ export class DuePut implements AppendSink {
     if (properties instanceof PropertyBytes) this.#input.takeRanges(properties);
     else {
       this.#scanner.scan(bytes, 0, length);
-      this.#takeScanned();
+      this.#input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
       this.#scanRecord();
     }
     const refused = this.#appendRange(bytes, 0, length);
@@ -286,7 +286,7 @@ export class DuePut implements AppendSink {
     const { bytes, start } = this.#parts.records;
     const from = recordPropertiesStart(bytes, start);
     const to = recordPropertiesEnd(bytes, start);
-    this.#takeScanned();
+    this.#input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
     if (this.#scanner.start(CRC) >= 0 || this.#scanner.start(MULTI_DISPATCH) >= 0) return this.#appendProperties(this.#properties());
     return this.#appendRange(bytes, from, to);
   }
@@ -297,17 +297,6 @@ export class DuePut implements AppendSink {
     input.propertiesStart = from;
     input.propertiesEnd = to;
     return this.#parts.append.append(input);
-  }
-
-  #takeScanned(): void {
-    const input = this.#input;
-    const scanner = this.#scanner;
-    input.uniqueKeyStart = scanner.start(UNIQUE_KEY);
-    input.uniqueKeyEnd = scanner.end(UNIQUE_KEY);
-    input.keysStart = scanner.start(KEYS);
-    input.keysEnd = scanner.end(KEYS);
-    input.tagsStart = scanner.start(TAGS);
-    input.tagsEnd = scanner.end(TAGS);
   }
 
   settled(ring: AppendRing, slot: number, status: PutStatus): void {
