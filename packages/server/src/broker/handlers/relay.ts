@@ -5,7 +5,7 @@ import type { relayCommands } from '@perigee/core/protocol/commands/relay';
 import { refusal } from '@perigee/core/protocol/refusal';
 import { ResponseCode } from '@perigee/core/protocol/response-code';
 import { RemotingError } from '@perigee/core/remoting/connection';
-import type { Answer, HandlerTable, IncomingRequest } from '@perigee/core/remoting/handler';
+import type { Answer, HandlerTable, IncomingRequest, OutgoingRequest } from '@perigee/core/remoting/handler';
 import type { BrokerParts } from '../broker-parts.ts';
 
 /** How long a client may take to answer, ms. */
@@ -45,10 +45,10 @@ function consumeDirectly(
     topicSysFlag: String(broker.topics.topic(header.topic ?? '')?.topicSysFlag ?? 0),
     groupSysFlag: String(broker.groups.group(header.consumerGroup)?.groupSysFlag ?? 0),
   };
-  return relay(broker, { group: header.consumerGroup, clientId }, { ...request, ext, body: record });
+  return relay(broker, { group: header.consumerGroup, clientId }, { code: request.code, ext, body: record });
 }
 
-async function relay(broker: BrokerParts, to: { group: string; clientId: string }, request: IncomingRequest): Promise<Answer> {
+async function relay(broker: BrokerParts, to: { group: string; clientId: string }, request: OutgoingRequest): Promise<Answer> {
   const { group, clientId } = to;
   const channel = broker.consumers.group(group)?.channelOf(clientId);
   if (channel === undefined)
