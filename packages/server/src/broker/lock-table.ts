@@ -9,18 +9,63 @@ export const LOCK_LIVE_MS = 60_000;
 export const LOCKS_PER_GROUP_MAX = 65_536;
 
 interface Lock {
-  clientId: string;
+  /** Undefined: nobody. Such a lock stays until the next sweep, so that a queue that changes hands costs no memory. */
+  clientId: string | undefined;
   lastRenewedMs: number;
 }
 
-function keyOf(queue: MessageQueue): string {
-  return `${queue.topic}@${queue.queueId}@${queue.brokerName}`;
+/** Queue id → lock, of one topic on one broker. */
+type QueueLocks = Map<number, Lock>;
+
+/** The locks of one group. */
+class GroupLocks {
+  /** Topic → broker name → locks. */
+  readonly #topics = new Map<string, Map<string, QueueLocks>>();
+  /** Locks, those that nobody holds included. */
+  size = 0;
+
+  find(queue: MessageQueue): Lock | undefined {
+    return this.#topics.get(queue.topic)?.get(queue.brokerName)?.get(queue.queueId);
+  }
+
+  add({ topic, brokerName, queueId }: MessageQueue, lock: Lock): void {
+    let brokers = this.#topics.get(topic);
+    if (brokers === undefined) {
+      brokers = new Map();
+      this.#topics.set(topic, brokers);
+    }
+    let queues = brokers.get(brokerName);
+    if (queues === undefined) {
+      queues = new Map();
+      brokers.set(brokerName, queues);
+    }
+    queues.set(queueId, lock);
+    this.size++;
+  }
+
+  /** True when a lock fulfils the condition. */
+  some(condition: (lock: Lock) => boolean): boolean {
+    for (const brokers of this.#topics.values())
+      for (const queues of brokers.values()) for (const lock of queues.values()) if (condition(lock)) return true;
+    return false;
+  }
+
+  /** Removes the locks that fulfil the condition. */
+  removeIf(condition: (lock: Lock) => boolean): void {
+    for (const [topic, brokers] of this.#topics) {
+      for (const [brokerName, queues] of brokers) {
+        for (const [queueId, lock] of queues) if (condition(lock) && queues.delete(queueId)) this.size--;
+        if (queues.size === 0) brokers.delete(brokerName);
+      }
+      if (brokers.size === 0) this.#topics.delete(topic);
+    }
+  }
 }
 
 /** Group → queue → the client that holds it. The broker does not look at locks when it serves pulls (as Apache's). */
 export class LockTable {
   readonly #clock: Platform['clock'];
-  readonly #groups = new Map<string, Map<string, Lock>>();
+  readonly #groups = new Map<string, GroupLocks>();
   #useListener: () => void = () => {};
 
   constructor(platform: Pick<Platform, 'clock'>) {
@@ -37,11 +82,11 @@ export class LockTable {
     const nowMs = this.#clock.monotonicMs();
     let locks = this.#groups.get(group);
     if (locks === undefined) {
-      locks = new Map();
+      locks = new GroupLocks();
       this.#groups.set(group, locks);
     }
     const granted: MessageQueue[] = [];
-    for (const queue of queues) if (this.#grant(locks, keyOf(queue), clientId, nowMs)) granted.push(queue);
+    for (const queue of queues) if (this.#grant(locks, queue, clientId, nowMs)) granted.push(queue);
     if (locks.size === 0) this.#groups.delete(group);
     else this.#useListener();
     return granted;
@@ -52,28 +97,24 @@ export class LockTable {
     const locks = this.#groups.get(group);
     if (locks === undefined) return;
     for (const queue of queues) {
-      const key = keyOf(queue);
-      if (locks.get(key)?.clientId === clientId) locks.delete(key);
+      const lock = locks.find(queue);
+      if (lock !== undefined && lock.clientId === clientId) lock.clientId = undefined;
     }
-    if (locks.size === 0) this.#groups.delete(group);
   }
 
   /** The client that holds a queue now. */
   holder(group: string, queue: MessageQueue): string | undefined {
-    const lock = this.#groups.get(group)?.get(keyOf(queue));
-    return lock === undefined || this.#expired(lock, this.#clock.monotonicMs()) ? undefined : lock.clientId;
+    const lock = this.#groups.get(group)?.find(queue);
+    return lock === undefined || this.#isFree(lock, this.#clock.monotonicMs()) ? undefined : lock.clientId;
   }
 
   /** True while any client of the group holds any lock: the group consumes in order. */
   isHeld(group: string): boolean {
-    const locks = this.#groups.get(group);
-    if (locks === undefined) return false;
     const nowMs = this.#clock.monotonicMs();
-    for (const lock of locks.values()) if (!this.#expired(lock, nowMs)) return true;
-    return false;
+    return this.#groups.get(group)?.some((lock) => !this.#isFree(lock, nowMs)) ?? false;
   }
 
-  /** Forgets expired locks, so that groups that went away take no memory. */
+  /** Forgets expired and released locks, so that groups that went away take no memory. */
   removeExpired(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [group, locks] of this.#groups) {
@@ -82,30 +123,30 @@ export class LockTable {
     }
   }
 
-  /** Groups that hold a lock, for tests and diagnosis. */
+  /** Groups with a lock that the sweep has not removed. */
   get groupCount(): number {
     return this.#groups.size;
   }
 
-  #grant(locks: Map<string, Lock>, key: string, clientId: string, nowMs: number): boolean {
-    const lock = locks.get(key);
+  #grant(locks: GroupLocks, queue: MessageQueue, clientId: string, nowMs: number): boolean {
+    const lock = locks.find(queue);
     if (lock === undefined) {
       if (locks.size >= LOCKS_PER_GROUP_MAX) this.#sweep(locks, nowMs);
       if (locks.size >= LOCKS_PER_GROUP_MAX) return false;
-      locks.set(key, { clientId, lastRenewedMs: nowMs });
+      locks.add(queue, { clientId, lastRenewedMs: nowMs });
       return true;
     }
-    if (lock.clientId !== clientId && !this.#expired(lock, nowMs)) return false;
+    if (lock.clientId !== clientId && !this.#isFree(lock, nowMs)) return false;
     lock.clientId = clientId;
     lock.lastRenewedMs = nowMs;
     return true;
   }
 
-  #sweep(locks: Map<string, Lock>, nowMs: number): void {
-    for (const [key, lock] of locks) if (this.#expired(lock, nowMs)) locks.delete(key);
+  #sweep(locks: GroupLocks, nowMs: number): void {
+    locks.removeIf((lock) => this.#isFree(lock, nowMs));
   }
 
-  #expired(lock: Lock, nowMs: number): boolean {
-    return nowMs - lock.lastRenewedMs > LOCK_LIVE_MS;
+  #isFree(lock: Lock, nowMs: number): boolean {
+    return lock.clientId === undefined || nowMs - lock.lastRenewedMs > LOCK_LIVE_MS;
   }
 }

@@ -31,7 +31,26 @@ test('only the holder releases a lock', () => {
   assert.equal(locks.holder('G', queue(0)), 'c1');
   locks.unlock('G', 'c1', [queue(0)]);
   assert.equal(locks.holder('G', queue(0)), undefined);
-  assert.equal(locks.groupCount, 0);
+  assert.equal(locks.isHeld('G'), false);
+  assert.deepEqual(locks.lock('G', 'c2', [queue(0)]), [queue(0)]);
+});
+
+test('a released lock takes no memory after the sweep', () => {
+  const locks = new LockTable(simWorld().node('n'));
+  locks.lock('G', 'c1', [queue(0)]);
+  locks.lock('H', 'c1', [queue(0), queue(1)]);
+  locks.unlock('G', 'c1', [queue(0)]);
+  locks.unlock('H', 'c1', [queue(0)]);
+  locks.removeExpired();
+  assert.equal(locks.groupCount, 1);
+  assert.equal(locks.holder('H', queue(1)), 'c1');
+});
+
+test('queues of the same number are told apart by topic and broker', () => {
+  const locks = new LockTable(simWorld().node('n'));
+  const others = [queue(0, 'U'), { ...queue(0), brokerName: 'broker-b' }];
+  locks.lock('G', 'c1', [queue(0)]);
+  assert.deepEqual(locks.lock('G', 'c2', [queue(0), ...others]), others);
 });
 
 test('expired locks take no memory after the sweep', async () => {

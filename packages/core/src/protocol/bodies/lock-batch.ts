@@ -1,6 +1,7 @@
 /** Bodies of LOCK_BATCH_MQ and UNLOCK_BATCH_MQ (remoting.md 6). */
 import { stringifyJavaJson } from '../../kit/java-json.ts';
 import { JsonShape } from './json-shape.ts';
+import { LockBatchScanner } from './lock-batch-scan.ts';
 import { type MessageQueue, messageQueueValue, readMessageQueue } from './message-queue.ts';
 
 /** Queues in one request; a client asks for the queues of its topics on this broker. */
@@ -14,8 +15,14 @@ export interface LockBatchRequest {
   readonly onlyThisBroker: boolean;
 }
 
+const scanner = new LockBatchScanner();
+
 /** Reads the body of 41 or 42. Throws BodyError. */
 export function decodeLockBatchRequest(body: Buffer | string): LockBatchRequest {
+  return (typeof body === 'string' ? undefined : scanner.scan(body, LOCK_QUEUES_MAX)) ?? decodeTolerantly(body);
+}
+
+function decodeTolerantly(body: Buffer | string): LockBatchRequest {
   const root = JsonShape.parse(body, 'LockBatchRequestBody');
   return {
     consumerGroup: root.field('consumerGroup').string(),

@@ -46,6 +46,42 @@ test('lock requests, their answers and member lists are written again byte for b
     assert.equal(encodeConsumerList(decodeConsumerList(body)).toString(), body);
 });
 
+/** What a decoder answers, or where it complains. */
+function outcome<T>(decode: () => T): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    assert.ok(error instanceof BodyError, String(error));
+    return error.message;
+  }
+}
+
+test('a lock request says the same whether its bytes are scanned or its text is parsed, whatever was done to it', () => {
+  const name = fc.oneof(fc.constantFrom('T', '', 'ä€𐐷', 'a"b', 'x\\y', '%RETRY%G'), fc.string());
+  const queue = fc.record({
+    brokerName: name,
+    queueId: fc.oneof(fc.integer(), fc.constantFrom(0, -1, -0, 2 ** 31, 1.5, '1')),
+    topic: name,
+  });
+  const request = fc.record(
+    { clientId: name, consumerGroup: name, mqSet: fc.array(queue, { maxLength: 4 }), onlyThisBroker: fc.boolean(), more: name },
+    { requiredKeys: [] },
+  );
+  const edit = fc.option(fc.tuple(fc.nat(), fc.constantFrom('', '"', ',', '{', '}', ']', ' ', '0', '-', '\\', 't', '\u0001')));
+  fc.assert(
+    fc.property(request, edit, (value, change) => {
+      let text = JSON.stringify(value);
+      if (change !== null) text = text.slice(0, change[0] % text.length) + change[1] + text.slice((change[0] % text.length) + 1);
+      const bytes = Buffer.from(text);
+      assert.deepEqual(
+        outcome(() => decodeLockBatchRequest(bytes)),
+        outcome(() => decodeLockBatchRequest(bytes.toString())),
+      );
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('subscription groups are written again byte for byte', () => {
   const bodies = bodiesOf('UPDATE_AND_CREATE_SUBSCRIPTIONGROUP', 'requestBody');
   assert.ok(bodies.length >= 4);
