@@ -5,7 +5,6 @@
  */
 import { bytesEqualAt } from '../../kit/bytes.ts';
 import { TextCache } from '../../kit/text-cache.ts';
-import type { LockBatchRequest } from './lock-batch.ts';
 import type { MessageQueue } from './message-queue.ts';
 
 const QUOTE = 0x22;
@@ -28,6 +27,14 @@ const QUEUE_ID = key('queueId');
 const TOPIC = key('topic');
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
+
+export interface LockBatchRequest {
+  readonly consumerGroup: string;
+  readonly clientId: string;
+  readonly mqSet: readonly MessageQueue[];
+  /** True: do not ask the other members of the broker group (`lockInStrictMode`). */
+  readonly onlyThisBroker: boolean;
+}
 
 export class LockBatchScanner {
   readonly #cache = new TextCache();

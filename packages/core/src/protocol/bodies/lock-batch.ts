@@ -1,19 +1,11 @@
 /** Bodies of LOCK_BATCH_MQ and UNLOCK_BATCH_MQ (remoting.md 6). */
 import { stringifyJavaJson } from '../../kit/java-json.ts';
 import { JsonShape } from './json-shape.ts';
-import { LockBatchScanner } from './lock-batch-scan.ts';
+import { type LockBatchRequest, LockBatchScanner } from './lock-batch-scan.ts';
 import { type MessageQueue, messageQueueValue, readMessageQueue } from './message-queue.ts';
 
 /** Queues in one request; a client asks for the queues of its topics on this broker. */
 const LOCK_QUEUES_MAX = 65_536;
-
-export interface LockBatchRequest {
-  readonly consumerGroup: string;
-  readonly clientId: string;
-  readonly mqSet: readonly MessageQueue[];
-  /** True: do not ask the other members of the broker group (`lockInStrictMode`). */
-  readonly onlyThisBroker: boolean;
-}
 
 const scanner = new LockBatchScanner();
 
