@@ -3,7 +3,7 @@
  * strings. What is not touched keeps its bytes. One instance is reused for message after message.
  */
 import { copyBytes } from '../kit/bytes.ts';
-import { javaStringHash, javaStringHashOfUtf8 } from '../kit/java-hash.ts';
+import { javaStringHashOfUtf8 } from '../kit/java-hash.ts';
 import { sortAsJavaMap } from '../kit/java-map-order.ts';
 import { encodeProperties } from './properties.ts';
 
@@ -15,8 +15,22 @@ export const PROPERTIES_MAX = 64;
 const OWN_BYTES_MIN = 1024;
 const UTF8_BYTES_PER_UNIT_MAX = 3;
 const LOOP_WRITE_MAX = 40;
-/** Names whose hashes are remembered; all are constants of the program. */
-const NAMES_MAX = 256;
+
+/** What is known of a property: so many integers, at these places. */
+const FIELDS_SHIFT = 3;
+/** First and last byte of the name and, above them, its length: names that differ mostly differ here. */
+const KEY = 0;
+const NAME_AT = 1;
+const NAME_BYTES = 2;
+const VALUE_AT = 3;
+const VALUE_BYTES = 4;
+/** Bit 0: the name lies in `#own`, not in what was read; bit 1: the value does. */
+const WHERE = 5;
+/** Where the value was written last. */
+const WRITTEN_AT = 6;
+const BUCKET = 7;
+const KEY_ENDS = 0xffff;
+const ASCII_MAX = 0x7f;
 
 /** Properties by name: a `Map`, or {@link PropertyBytes}. */
 export interface PropertySet extends Iterable<readonly [string, string]> {
@@ -27,33 +41,17 @@ export interface PropertySet extends Iterable<readonly [string, string]> {
 }
 
 export class PropertyBytes implements PropertySet {
-  /** What was read; segments refer to it or to `#own`. */
+  /** What was read; properties refer to it or to `#own`. */
   #source: Buffer = Buffer.alloc(0);
   /** What was set: names and values side by side. */
   #own = Buffer.allocUnsafe(OWN_BYTES_MIN);
   #ownLength = 0;
-  #count = 0;
-  readonly #hashes = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #nameAt = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #nameBytes = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #valueAt = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #valueBytes = new Int32Array(PROPERTIES_MAX * 2);
-  /** Bit 0: the name lies in `#own`; bit 1: the value does. */
-  readonly #where = new Uint8Array(PROPERTIES_MAX * 2);
-  /** All that moves with a property. */
-  readonly #columns: readonly (Int32Array | Uint8Array)[] = [
-    this.#hashes,
-    this.#nameAt,
-    this.#nameBytes,
-    this.#valueAt,
-    this.#valueBytes,
-    this.#where,
-  ];
-  /** Where the values were written last. */
-  readonly #writtenAt = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #buckets = new Int32Array(PROPERTIES_MAX * 2);
+  readonly #fields = new Int32Array((PROPERTIES_MAX * 2) << FIELDS_SHIFT);
+  /** Properties ever read or set. */
+  #known = 0;
+  /** Where in `#fields` the properties that there are begin, in their order. */
   readonly #order = new Int32Array(PROPERTIES_MAX * 2);
-  readonly #knownHashes = new Map<string, number>();
+  #count = 0;
 
   /**
    * Reads the text `bytes[from, to)`, which stays where it is until the next read; false when it has too many properties.
@@ -62,6 +60,7 @@ export class PropertyBytes implements PropertySet {
   read(bytes: Buffer, from: number, to: number): boolean {
     this.#source = bytes;
     this.#ownLength = 0;
+    this.#known = 0;
     this.#count = 0;
     let start = from;
     while (start < to) {
@@ -69,22 +68,28 @@ export class PropertyBytes implements PropertySet {
       while (middle < to && bytes[middle] !== NAME_END && bytes[middle] !== SEGMENT_END) middle++;
       let end = middle;
       while (end < to && bytes[end] !== SEGMENT_END) end++;
-      if (middle > start && end - middle > 1) {
-        const hash = javaStringHashOfUtf8(bytes, start, middle);
-        let index = this.#findBytes(hash, bytes, start, middle - start);
-        if (index < 0) {
-          if (this.#count === PROPERTIES_MAX) return false;
-          index = this.#count++;
-          this.#hashes[index] = hash;
-          this.#nameAt[index] = start;
-          this.#nameBytes[index] = middle - start;
-          this.#where[index] = 0;
-        }
-        this.#valueAt[index] = middle + 1;
-        this.#valueBytes[index] = end - middle - 1;
-      }
+      if (middle > start && end - middle > 1 && !this.#add(start, middle, end)) return false;
       start = end + 1;
     }
+    return true;
+  }
+
+  #add(start: number, middle: number, end: number): boolean {
+    const bytes = this.#source;
+    const fields = this.#fields;
+    const key = bytes[start]! | (bytes[middle - 1]! << 8) | ((middle - start) << 16);
+    let at = this.#findBytes(key, start, middle - start);
+    if (at < 0) {
+      if (this.#count === PROPERTIES_MAX) return false;
+      at = this.#known++ << FIELDS_SHIFT;
+      this.#order[this.#count++] = at;
+      fields[at + KEY] = key;
+      fields[at + NAME_AT] = start;
+      fields[at + NAME_BYTES] = middle - start;
+      fields[at + WHERE] = 0;
+    }
+    fields[at + VALUE_AT] = middle + 1;
+    fields[at + VALUE_BYTES] = end - middle - 1;
     return true;
   }
 
@@ -94,8 +99,8 @@ export class PropertyBytes implements PropertySet {
   }
 
   get(name: string): string | undefined {
-    const index = this.#find(name);
-    return index < 0 ? undefined : this.#value(index);
+    const at = this.#find(name);
+    return at < 0 ? undefined : this.#value(at);
   }
 
   has(name: string): boolean {
@@ -104,156 +109,209 @@ export class PropertyBytes implements PropertySet {
 
   /** Throws a RangeError when more are set than anything here does. */
   set(name: string, value: string): this {
-    let index = this.#find(name);
-    if (index < 0) {
-      index = this.#count++;
-      if (index >= this.#hashes.length) throw new RangeError(`a message with ${index} properties gets one more: ${name}`);
-      this.#hashes[index] = this.#hashOf(name);
-      this.#nameAt[index] = this.#ownLength;
-      this.#nameBytes[index] = this.#write(name);
-      this.#where[index] = 1;
+    const fields = this.#fields;
+    let at = this.#find(name);
+    if (at < 0) {
+      if (this.#known === this.#order.length) throw new RangeError(`a message with ${this.#known} properties gets one more: ${name}`);
+      at = this.#known++ << FIELDS_SHIFT;
+      this.#order[this.#count++] = at;
+      const nameAt = this.#ownLength;
+      const nameBytes = this.#write(name);
+      const own = this.#own;
+      fields[at + KEY] = nameBytes === 0 ? 0 : own[nameAt]! | (own[nameAt + nameBytes - 1]! << 8) | (nameBytes << 16);
+      fields[at + NAME_AT] = nameAt;
+      fields[at + NAME_BYTES] = nameBytes;
+      fields[at + WHERE] = 1;
     }
-    this.#valueAt[index] = this.#ownLength;
-    this.#valueBytes[index] = this.#write(value);
-    this.#where[index]! |= 2;
+    fields[at + VALUE_AT] = this.#ownLength;
+    fields[at + VALUE_BYTES] = this.#write(value);
+    fields[at + WHERE]! |= 2;
     return this;
   }
 
   delete(name: string): boolean {
-    const index = this.#find(name);
-    if (index < 0) return false;
+    const at = this.#find(name);
+    if (at < 0) return false;
+    const order = this.#order;
     this.#count--;
-    for (const column of this.#columns) for (let at = index; at < this.#count; at++) column[at] = column[at + 1]!;
+    for (let index = order.indexOf(at); index < this.#count; index++) order[index] = order[index + 1]!;
     return true;
   }
 
   *[Symbol.iterator](): IterableIterator<[string, string]> {
-    for (let index = 0; index < this.#count; index++) yield [this.#name(index), this.#value(index)];
+    for (let index = 0; index < this.#count; index++) {
+      const at = this.#order[index]!;
+      yield [this.#name(at), this.#value(at)];
+    }
   }
 
   /** Puts them into the order in which Java's HashMap with so many buckets (a power of two) would hand them out (`java-map-order.ts`). */
   sortAsJavaMap(buckets: number): void {
     let size = buckets;
     while (this.#count > size * 0.75) size *= 2;
-    // The order is found first, then each column follows it.
+    const order = this.#order;
+    const fields = this.#fields;
     for (let index = 0; index < this.#count; index++) {
-      const hash = this.#hashes[index]!;
+      const at = order[index]!;
+      const nameAt = fields[at + NAME_AT]!;
+      const bytes = (fields[at + WHERE]! & 1) === 0 ? this.#source : this.#own;
+      const hash = javaStringHashOfUtf8(bytes, nameAt, nameAt + fields[at + NAME_BYTES]!);
       const bucket = (hash ^ (hash >>> 16)) & (size - 1);
-      let at = index;
-      for (; at > 0 && this.#buckets[at - 1]! > bucket; at--) {
-        this.#buckets[at] = this.#buckets[at - 1]!;
-        this.#order[at] = this.#order[at - 1]!;
-      }
-      this.#buckets[at] = bucket;
-      this.#order[at] = index;
-    }
-    for (const column of this.#columns) {
-      for (let at = 0; at < this.#count; at++) this.#buckets[at] = column[this.#order[at]!]!;
-      for (let at = 0; at < this.#count; at++) column[at] = this.#buckets[at]!;
+      fields[at + BUCKET] = bucket;
+      let to = index;
+      for (; to > 0 && fields[order[to - 1]! + BUCKET]! > bucket; to--) order[to] = order[to - 1]!;
+      order[to] = at;
     }
   }
 
   /** Bytes of the text. */
   get byteLength(): number {
     let bytes = this.#count * 2;
-    for (let index = 0; index < this.#count; index++) bytes += this.#nameBytes[index]! + this.#valueBytes[index]!;
+    for (let index = 0; index < this.#count; index++) {
+      const at = this.#order[index]!;
+      bytes += this.#fields[at + NAME_BYTES]! + this.#fields[at + VALUE_BYTES]!;
+    }
     return bytes;
   }
 
   /** Writes the text to `target`, which has room for it and is not what was read; answers the position after it. */
-  write(target: Buffer, at: number): number {
+  write(target: Buffer, to: number): number {
+    const fields = this.#fields;
     for (let index = 0; index < this.#count; ) {
+      const at = this.#order[index]!;
       const runEnd = this.#runEnd(index);
       if (runEnd > index) {
         // What stands side by side in the source is copied in one piece, but for the last separator, which may be missing there.
-        const from = this.#nameAt[index]!;
-        const to = this.#valueAt[runEnd - 1]! + this.#valueBytes[runEnd - 1]!;
-        copyBytes(this.#source, from, to, target, at);
-        for (; index < runEnd; index++) this.#writtenAt[index] = at + this.#valueAt[index]! - from;
-        at += to - from;
+        const from = fields[at + NAME_AT]!;
+        const last = this.#order[runEnd - 1]!;
+        const end = fields[last + VALUE_AT]! + fields[last + VALUE_BYTES]!;
+        copyBytes(this.#source, from, end, target, to);
+        for (; index < runEnd; index++) {
+          const each = this.#order[index]!;
+          fields[each + WRITTEN_AT] = to + fields[each + VALUE_AT]! - from;
+        }
+        to += end - from;
       } else {
-        const where = this.#where[index]!;
-        const nameAt = this.#nameAt[index]!;
-        const nameBytes = this.#nameBytes[index]!;
-        const valueAt = this.#valueAt[index]!;
-        const valueBytes = this.#valueBytes[index]!;
-        copyBytes((where & 1) === 0 ? this.#source : this.#own, nameAt, nameAt + nameBytes, target, at);
-        at += nameBytes;
-        target[at++] = NAME_END;
-        this.#writtenAt[index] = at;
-        copyBytes((where & 2) === 0 ? this.#source : this.#own, valueAt, valueAt + valueBytes, target, at);
-        at += valueBytes;
+        to = this.#writeOne(at, target, to);
         index++;
       }
-      target[at++] = SEGMENT_END;
+      target[to++] = SEGMENT_END;
     }
-    return at;
+    return to;
+  }
+
+  #writeOne(at: number, target: Buffer, to: number): number {
+    const fields = this.#fields;
+    const where = fields[at + WHERE]!;
+    const nameAt = fields[at + NAME_AT]!;
+    const nameBytes = fields[at + NAME_BYTES]!;
+    const valueAt = fields[at + VALUE_AT]!;
+    const valueBytes = fields[at + VALUE_BYTES]!;
+    copyBytes((where & 1) === 0 ? this.#source : this.#own, nameAt, nameAt + nameBytes, target, to);
+    const value = to + nameBytes + 1;
+    target[value - 1] = NAME_END;
+    fields[at + WRITTEN_AT] = value;
+    copyBytes((where & 2) === 0 ? this.#source : this.#own, valueAt, valueAt + valueBytes, target, value);
+    return value + valueBytes;
   }
 
   /** Where {@link write} has put a value; -1 without one. An empty value counts as none, as to every reader. */
   writtenStart(name: string): number {
-    const index = this.#find(name);
-    return index < 0 || this.#valueBytes[index] === 0 ? -1 : this.#writtenAt[index]!;
+    const at = this.#find(name);
+    return at < 0 || this.#fields[at + VALUE_BYTES] === 0 ? -1 : this.#fields[at + WRITTEN_AT]!;
   }
 
   /** The position behind that value. Meaningless when {@link writtenStart} is -1. */
   writtenEnd(name: string): number {
-    const index = this.#find(name);
-    return index < 0 ? -1 : this.#writtenAt[index]! + this.#valueBytes[index]!;
+    const at = this.#find(name);
+    return at < 0 ? -1 : this.#fields[at + WRITTEN_AT]! + this.#fields[at + VALUE_BYTES]!;
+  }
+
+  /** Where a value stands in what was read; -1 when there is none, or another was set since. */
+  readStart(name: string): number {
+    const at = this.#find(name);
+    return at < 0 || (this.#fields[at + WHERE]! & 2) !== 0 ? -1 : this.#fields[at + VALUE_AT]!;
+  }
+
+  /** The position behind that value. Meaningless when {@link readStart} is -1. */
+  readEnd(name: string): number {
+    const at = this.#find(name);
+    return at < 0 ? -1 : this.#fields[at + VALUE_AT]! + this.#fields[at + VALUE_BYTES]!;
   }
 
   /** Behind the last of the properties from `index` on that stand in the source one after the other. */
   #runEnd(index: number): number {
+    const fields = this.#fields;
+    let next = fields[this.#order[index]! + NAME_AT]!;
     let end = index;
-    let next = this.#nameAt[index]!;
-    while (end < this.#count && this.#where[end] === 0 && this.#nameAt[end] === next) {
-      const valueAt = this.#valueAt[end]!;
+    for (; end < this.#count; end++) {
+      const at = this.#order[end]!;
+      if (fields[at + WHERE] !== 0 || fields[at + NAME_AT] !== next) break;
+      const valueAt = fields[at + VALUE_AT]!;
       // The value of a name that stood there twice is elsewhere.
-      if (valueAt !== next + this.#nameBytes[end]! + 1) break;
-      next = valueAt + this.#valueBytes[end]! + 1;
-      end++;
+      if (valueAt !== next + fields[at + NAME_BYTES]! + 1) break;
+      next = valueAt + fields[at + VALUE_BYTES]! + 1;
     }
     return end;
   }
 
-  #name(index: number): string {
-    const at = this.#nameAt[index]!;
-    return ((this.#where[index]! & 1) === 0 ? this.#source : this.#own).toString('utf8', at, at + this.#nameBytes[index]!);
+  #name(at: number): string {
+    const from = this.#fields[at + NAME_AT]!;
+    return ((this.#fields[at + WHERE]! & 1) === 0 ? this.#source : this.#own).toString('utf8', from, from + this.#fields[at + NAME_BYTES]!);
   }
 
-  #value(index: number): string {
-    const at = this.#valueAt[index]!;
-    return ((this.#where[index]! & 2) === 0 ? this.#source : this.#own).toString('utf8', at, at + this.#valueBytes[index]!);
+  #value(at: number): string {
+    const from = this.#fields[at + VALUE_AT]!;
+    return ((this.#fields[at + WHERE]! & 2) === 0 ? this.#source : this.#own).toString(
+      'utf8',
+      from,
+      from + this.#fields[at + VALUE_BYTES]!,
+    );
   }
 
-  #hashOf(name: string): number {
-    let hash = this.#knownHashes.get(name);
-    if (hash === undefined) {
-      hash = javaStringHash(name);
-      if (this.#knownHashes.size < NAMES_MAX) this.#knownHashes.set(name, hash);
-    }
-    return hash;
-  }
-
+  /** Where in `#fields` a property begins; -1 when it is not there. */
   #find(name: string): number {
-    const hash = this.#hashOf(name);
-    for (let index = 0; index < this.#count; index++) if (this.#hashes[index] === hash && this.#isNamed(index, name)) return index;
+    const order = this.#order;
+    const first = name.charCodeAt(0);
+    const last = name.charCodeAt(name.length - 1);
+    if (!(first <= ASCII_MAX && last <= ASCII_MAX)) return this.#findText(name);
+    const key = first | (last << 8);
+    for (let index = 0; index < this.#count; index++) {
+      const at = order[index]!;
+      if ((this.#fields[at + KEY]! & KEY_ENDS) === key && this.#isNamed(at, name)) return at;
+    }
     return -1;
   }
 
-  #isNamed(index: number, name: string): boolean {
-    const bytes = (this.#where[index]! & 1) === 0 ? this.#source : this.#own;
-    const at = this.#nameAt[index]!;
-    if (this.#nameBytes[index] !== name.length) return this.#name(index) === name;
-    for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name.charCodeAt(i)) return this.#name(index) === name;
-    return true;
+  #findText(name: string): number {
+    for (let index = 0; index < this.#count; index++) if (this.#name(this.#order[index]!) === name) return this.#order[index]!;
+    return -1;
   }
 
-  #findBytes(hash: number, bytes: Buffer, start: number, length: number): number {
-    for (let index = 0; index < this.#count; index++) {
-      if (this.#hashes[index] !== hash || this.#nameBytes[index] !== length) continue;
-      const at = this.#nameAt[index]!;
-      if (bytes.compare(bytes, at, at + length, start, start + length) === 0) return index;
+  #isNamed(at: number, name: string): boolean {
+    const bytes = (this.#fields[at + WHERE]! & 1) === 0 ? this.#source : this.#own;
+    const nameAt = this.#fields[at + NAME_AT]!;
+    const nameBytes = this.#fields[at + NAME_BYTES]!;
+    // The text of some bytes has at most as many units.
+    if (nameBytes < name.length) return false;
+    for (let i = 0; i < name.length; i++) {
+      const unit = name.charCodeAt(i);
+      const byte = bytes[nameAt + i]!;
+      if (unit > ASCII_MAX || byte > ASCII_MAX) return this.#name(at) === name;
+      if (unit !== byte) return false;
+    }
+    return nameBytes === name.length;
+  }
+
+  #findBytes(key: number, start: number, length: number): number {
+    const fields = this.#fields;
+    const bytes = this.#source;
+    search: for (let index = 0; index < this.#count; index++) {
+      const at = this.#order[index]!;
+      if (fields[at + KEY] !== key || fields[at + NAME_BYTES] !== length) continue;
+      const nameAt = fields[at + NAME_AT]!;
+      for (let i = 1; i < length; i++) if (bytes[nameAt + i] !== bytes[start + i]) continue search;
+      return at;
     }
     return -1;
   }
@@ -272,7 +330,7 @@ export class PropertyBytes implements PropertySet {
     if (text.length <= LOOP_WRITE_MAX)
       for (; written < text.length; written++) {
         const unit = text.charCodeAt(written);
-        if (unit > 0x7f) break;
+        if (unit > ASCII_MAX) break;
         this.#own[at + written] = unit;
       }
     if (written < text.length) written = this.#own.write(text, at, 'utf8');

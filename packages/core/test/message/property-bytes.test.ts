@@ -24,10 +24,13 @@ test('properties as bytes are asked, changed, sorted and written as a map of the
       const map = parseProperties(text);
       const bytes = Buffer.from('#'.repeat(before) + text, 'utf8');
       assert.ok(properties.read(bytes, before, bytes.length));
+      for (const [at, expected] of map) assert.equal(bytes.toString('utf8', properties.readStart(at), properties.readEnd(at)), expected);
+      assert.equal(properties.readStart('never there'), -1);
       for (const { kind, name: changed, value: wanted } of changes) {
         if (kind === 'set') {
           map.set(changed, wanted);
           properties.set(changed, wanted);
+          assert.equal(properties.readStart(changed), -1);
         } else if (kind === 'delete') assert.equal(properties.delete(changed), map.delete(changed));
         else {
           sortAsJavaMap(map, DECODED_PROPERTIES_BUCKETS);

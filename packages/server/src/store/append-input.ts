@@ -60,6 +60,16 @@ export class AppendInput implements RecordSource {
     this.tagsEnd = written.writtenEnd('TAGS');
   }
 
+  /** Where they stand in properties that were read, and are stored as they are. */
+  takeRead(read: PropertyBytes): void {
+    this.uniqueKeyStart = read.readStart('UNIQ_KEY');
+    this.uniqueKeyEnd = read.readEnd('UNIQ_KEY');
+    this.keysStart = read.readStart('KEYS');
+    this.keysEnd = read.readEnd('KEYS');
+    this.tagsStart = read.readStart('TAGS');
+    this.tagsEnd = read.readEnd('TAGS');
+  }
+
   /** Where they stand in properties that were scanned for them: the numbers are those of the names in the scanner. */
   takeScanned(scanner: PropertyScanner, uniqueKey: number, keys: number, tags: number): void {
     this.uniqueKeyStart = scanner.start(uniqueKey);

@@ -176,8 +176,8 @@ export class DelayService implements BrokerService {
       const queue = store.queue(TIMER_TOPIC, 0);
       this.#timer.open(queue, clock.wallMs());
       this.#metrics.load(this.#timer.messages === 0);
-      const parts = { settings, timer: this.#timer, queue, put: this.#duePut(), metrics: this.#metrics };
-      this.#timerLoop = new TimerLoop(this.#platform, parts);
+      const timerParts = { settings, timer: this.#timer, queue, metrics: this.#metrics };
+      this.#timerLoop = new TimerLoop(this.#platform, { ...timerParts, intake: this.#duePut(), delivery: this.#duePut() });
       this.#timerLoop.start();
       this.#recount = this.#newRecount(this.#timer);
       this.#recount.start();

@@ -3,8 +3,10 @@
  * kept or get what Apache adds, and it is appended; nothing is allocated per message but what the additions need.
  */
 
+import { bytesEqualAt } from '@perigee/core/kit/bytes';
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
 import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
+import { TextCache } from '@perigee/core/kit/text-cache';
 import { PROPERTIES_BYTES_MAX, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
 import { PropertyBytes, type PropertySet, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import {
@@ -30,26 +32,11 @@ import type { StoreQueue } from '../../store/store-queue.ts';
 import type { MessageDraft, PutHook } from '../message-put.ts';
 import { HALF_TOPIC, TIMER_TOPIC } from '../names.ts';
 
-const NAMES = [
-  'REAL_TOPIC',
-  'REAL_QID',
-  'UNIQ_KEY',
-  'KEYS',
-  'TAGS',
-  'TIMER_OUT_MS',
-  'TIMER_DEL_UNIQKEY',
-  '__CRC32#',
-  'INNER_MULTI_DISPATCH',
-];
-const REAL_TOPIC = 0;
-const REAL_QUEUE_ID = 1;
-const UNIQUE_KEY = 2;
-const KEYS = 3;
-const TAGS = 4;
-const OUT_MS = 5;
-const DELETE_KEY = 6;
-const CRC = 7;
-const MULTI_DISPATCH = 8;
+/** What a message with more properties than {@link PropertyBytes} holds is scanned for. */
+const INDEXED = ['UNIQ_KEY', 'KEYS', 'TAGS'];
+const UNIQUE_KEY = 0;
+const KEYS = 1;
+const TAGS = 2;
 
 /** Where BORNHOST stands in a record (store.md 3). */
 const BORN_HOST_AT = 48;
@@ -58,6 +45,7 @@ const BORN_HOST_V6_BYTES = 20;
 /** TIMER_ENQUEUE_MS of a message that was late when the timer saw it: Java's Long.MAX_VALUE. */
 export const NEVER_ENQUEUED = '9223372036854775807';
 const QUEUE_ID_MAX = 65_535;
+const TIME = /^\d{1,15}$/;
 
 /** A message to put. */
 export interface Due {
@@ -114,8 +102,11 @@ export class DuePut implements AppendSink {
   readonly #log: Log;
   readonly #parts: DuePutParts;
   readonly #input = new AppendInput();
-  readonly #scanner = new PropertyScanner(NAMES);
   readonly #propertyBytes = new PropertyBytes();
+  /** Those of the record loaded last: `#propertyBytes`, or a map when there are too many for it. */
+  #properties: PropertySet = this.#propertyBytes;
+  readonly #scanner = new PropertyScanner(INDEXED);
+  readonly #topics = new TextCache();
   readonly #written = Buffer.allocUnsafe(PROPERTIES_BYTES_MAX);
   readonly #timerTopic = Buffer.from(TIMER_TOPIC, 'latin1');
   readonly #bornHostV4 = Buffer.alloc(BORN_HOST_V4_BYTES);
@@ -131,53 +122,49 @@ export class DuePut implements AppendSink {
   load(physicalOffset: number, sizeBytes: number): boolean {
     const { records } = this.#parts;
     if (!records.load(physicalOffset, sizeBytes)) return false;
-    this.#scanRecord();
+    this.#readProperties();
     return true;
   }
 
-  #scanRecord(): void {
+  #readProperties(): void {
     const { bytes, start } = this.#parts.records;
-    this.#scanner.scan(bytes, recordPropertiesStart(bytes, start), recordPropertiesEnd(bytes, start));
+    const from = recordPropertiesStart(bytes, start);
+    const to = recordPropertiesEnd(bytes, start);
+    const isRead = this.#propertyBytes.read(bytes, from, to);
+    this.#properties = isRead ? this.#propertyBytes : parseProperties(bytes.toString('utf8', from, to));
   }
 
   get realTopic(): string {
-    return this.#text(REAL_TOPIC);
-  }
-
-  get realTopicHash(): number {
-    const scanner = this.#scanner;
-    const start = scanner.start(REAL_TOPIC);
-    return start < 0 ? 0 : javaStringHashOfUtf8(this.#parts.records.bytes, start, scanner.end(REAL_TOPIC));
+    const properties = this.#properties;
+    if (!(properties instanceof PropertyBytes)) return properties.get('REAL_TOPIC') ?? '';
+    const start = properties.readStart('REAL_TOPIC');
+    return start < 0 ? '' : this.#topics.read(this.#parts.records.bytes, start, properties.readEnd('REAL_TOPIC'));
   }
 
   get uniqueKey(): string {
-    return this.#text(UNIQUE_KEY);
+    return this.#properties.get('UNIQ_KEY') ?? '';
   }
 
   /** TIMER_OUT_MS; NaN when it is missing or no time. */
   get outMs(): number {
-    const text = this.#text(OUT_MS);
-    return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    const text = this.#properties.get('TIMER_OUT_MS') ?? '';
+    return TIME.test(text) ? Number(text) : Number.NaN;
   }
 
   get hasDeleteKey(): boolean {
-    return this.#scanner.start(DELETE_KEY) >= 0;
+    return this.#properties.has('TIMER_DEL_UNIQKEY');
   }
 
   /** TIMER_DEL_UNIQKEY. */
   get deleteKey(): string {
-    return this.#text(DELETE_KEY);
+    return this.#properties.get('TIMER_DEL_UNIQKEY') ?? '';
   }
 
   /** The record belongs to the timer topic. */
   get isTimer(): boolean {
     const { bytes, start } = this.#parts.records;
-    return bytes.compare(this.#timerTopic, 0, undefined, recordTopicStart(bytes, start), recordTopicEnd(bytes, start)) === 0;
-  }
-
-  #text(name: number): string {
-    const start = this.#scanner.start(name);
-    return start < 0 ? '' : this.#parts.records.bytes.toString('utf8', start, this.#scanner.end(name));
+    const at = recordTopicStart(bytes, start);
+    return recordTopicEnd(bytes, start) - at === this.#timerTopic.length && bytesEqualAt(bytes, at, this.#timerTopic);
   }
 
   /** Puts the message loaded last. `group` hears when it is in the page cache. */
@@ -191,7 +178,10 @@ export class DuePut implements AppendSink {
     this.#input.sink = this;
     let why = this.#appendWith(due);
     // The additions are for diagnosis: a message without room for them goes without.
-    if (why?.kind === 'properties-too-long' && due.kind === 'timer') why = this.#appendAsIs();
+    if (why?.kind === 'properties-too-long' && due.kind === 'timer') {
+      this.#readProperties();
+      why = this.#appendAsIs();
+    }
     if (why === undefined) {
       group.pending++;
       this.#parts.counted(queue, 1, this.#parts.append.appendedBytes);
@@ -211,7 +201,7 @@ export class DuePut implements AppendSink {
   }
 
   #realQueueId(): number {
-    const queueId = Number(this.#text(REAL_QUEUE_ID));
+    const queueId = Number(this.#properties.get('REAL_QID') ?? 0);
     return Number.isInteger(queueId) && queueId >= 0 && queueId <= QUEUE_ID_MAX ? queueId : 0;
   }
 
@@ -230,49 +220,42 @@ export class DuePut implements AppendSink {
     input.bodyStart = recordBodyStart(bytes, start);
     input.bodyEnd = recordBodyEnd(bytes, start);
     input.bodyCrc = recordBodyCrcAt(bytes, start);
-    input.tagsCode = this.#scanner.start(TAGS) < 0 ? 0 : javaStringHashOfUtf8(bytes, this.#scanner.start(TAGS), this.#scanner.end(TAGS));
     input.waits = false;
   }
 
   #appendWith(due: Due): AppendRefusal | undefined {
     if (due.kind === 'level') return this.#appendAsIs();
-    const properties = this.#properties();
+    const properties = this.#properties;
     properties.set('TIMER_ENQUEUE_MS', due.enqueueMs);
     properties.set('TIMER_DEQUEUE_MS', String(this.#clock.wallMs()));
     if (due.kind === 'roll') properties.set('TIMER_ROLL_TIMES', String((Number(properties.get('TIMER_ROLL_TIMES')) || 0) + 1));
-    sortProperties(properties, DECODED_PROPERTIES_BUCKETS);
-    return this.#appendProperties(properties);
-  }
-
-  #properties(): PropertySet {
-    const { bytes, start } = this.#parts.records;
-    const from = recordPropertiesStart(bytes, start);
-    const to = recordPropertiesEnd(bytes, start);
-    const properties = this.#propertyBytes.read(bytes, from, to) ? this.#propertyBytes : parseProperties(bytes.toString('utf8', from, to));
     // The CRC is that of the record as it was; the append makes a new one where it is wanted.
     properties.delete('__CRC32#');
-    return properties;
+    sortProperties(properties, DECODED_PROPERTIES_BUCKETS);
+    return this.#appendChanged();
   }
 
-  #appendProperties(properties: PropertySet): AppendRefusal | undefined {
+  #appendChanged(): AppendRefusal | undefined {
+    const properties = this.#properties;
     const input = this.#input;
     input.extras = this.#placed(properties);
     const { bytes, length } = writeProperties(properties, this.#written);
-    if (properties instanceof PropertyBytes) this.#input.takeRanges(properties);
-    else {
-      this.#scanner.scan(bytes, 0, length);
-      this.#input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
-      this.#scanRecord();
-    }
+    if (properties instanceof PropertyBytes) input.takeRanges(properties);
+    else this.#scanIndexed(bytes, 0, length);
     const refused = this.#appendRange(bytes, 0, length);
     input.extras = undefined;
     return refused;
   }
 
+  #scanIndexed(bytes: Buffer, from: number, to: number): void {
+    this.#scanner.scan(bytes, from, to);
+    this.#input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
+  }
+
   /** The places of a message in its light queues; where it may have none it is delivered to its topic alone. */
   #placed(properties: PropertySet): AppendInput['extras'] {
     const { place } = this.#parts;
-    if (place === undefined || this.#scanner.start(MULTI_DISPATCH) < 0) return undefined;
+    if (place === undefined || !properties.has('INNER_MULTI_DISPATCH')) return undefined;
     const { queue, sysFlag } = this.#input;
     const draft: MessageDraft = { topic: queue.topic, queueId: queue.queueId, sysFlag, properties };
     const refused = place(draft);
@@ -283,11 +266,13 @@ export class DuePut implements AppendSink {
 
   /** The delivered record keeps the properties byte for byte, REAL_TOPIC and DELAY included, as Apache's does. */
   #appendAsIs(): AppendRefusal | undefined {
+    const properties = this.#properties;
+    if (properties.delete('__CRC32#') || properties.has('INNER_MULTI_DISPATCH')) return this.#appendChanged();
     const { bytes, start } = this.#parts.records;
     const from = recordPropertiesStart(bytes, start);
     const to = recordPropertiesEnd(bytes, start);
-    this.#input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);
-    if (this.#scanner.start(CRC) >= 0 || this.#scanner.start(MULTI_DISPATCH) >= 0) return this.#appendProperties(this.#properties());
+    if (properties instanceof PropertyBytes) this.#input.takeRead(properties);
+    else this.#scanIndexed(bytes, from, to);
     return this.#appendRange(bytes, from, to);
   }
 
@@ -296,6 +281,7 @@ export class DuePut implements AppendSink {
     input.properties = properties;
     input.propertiesStart = from;
     input.propertiesEnd = to;
+    input.tagsCode = input.tagsStart < 0 ? 0 : javaStringHashOfUtf8(properties, input.tagsStart, input.tagsEnd);
     return this.#parts.append.append(input);
   }
 

@@ -5,6 +5,7 @@
  * The state and its files are `store/timer-store.ts`. The loop sleeps until the earliest slot is due, and not at all while
  * nothing waits.
  */
+import { javaStringHash } from '@perigee/core/kit/java-hash';
 import { Ticker } from '@perigee/core/kit/ticker';
 import type { Cancel, Clock, Log } from '@perigee/core/platform/ports';
 import { RowsView } from '../../store/queue-rows.ts';
@@ -50,7 +51,10 @@ export interface TimerLoopParts {
   readonly timer: TimerStore;
   /** The queue of the timer topic. */
   readonly queue: StoreQueue;
-  readonly put: DuePut;
+  /** Reads and puts what is on its way into the wheel. */
+  readonly intake: DuePut;
+  /** Reads and puts what is due: far from the other in the CommitLog, so that each keeps its window of it. */
+  readonly delivery: DuePut;
   readonly metrics: TimerMetrics;
 }
 
@@ -206,20 +210,20 @@ export class TimerLoop implements QueueArrival {
 
   /** Puts the message of a row into the wheel; answers 0, or after how long to try again. */
   #enqueueRow(place: number): number {
-    const { timer, put, metrics } = this.#parts;
+    const { timer, intake, metrics } = this.#parts;
     const rows = this.#rows;
     const physicalOffset = rows.physicalOffset(place);
     const sizeBytes = rows.sizeBytes(place);
-    if (rows.isBlank(place) || !put.load(physicalOffset, sizeBytes)) return 0;
-    const { outMs } = put;
+    if (rows.isBlank(place) || !intake.load(physicalOffset, sizeBytes)) return 0;
+    const { outMs, realTopic, hasDeleteKey: isDelete } = intake;
     if (Number.isNaN(outMs)) {
       this.#log.warn('a message in the timer topic has no time; it is passed over', { physicalOffset });
       return 0;
     }
-    const isDelete = put.hasDeleteKey;
-    const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash: put.realTopicHash });
+    const topicHash = javaStringHash(realTopic);
+    const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash });
     if (placed === 'blocked') return RETRY_MS;
-    if (placed === 'placed') metrics.add(put.realTopic, isDelete ? -1 : 1);
+    if (placed === 'placed') metrics.add(realTopic, isDelete ? -1 : 1);
     else if (!isDelete) return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
     return 0;
   }
@@ -227,7 +231,7 @@ export class TimerLoop implements QueueArrival {
   /** Delivers the message loaded last past the wheel; answers 0, or after how long to try again. */
   #putLate(due: Due): number {
     if (this.#parts.settings.timerStopDequeue) return STOPPED_MS;
-    return this.#parts.put.put(due, this.#late) === 'busy' ? RETRY_MS : 0;
+    return this.#parts.intake.put(due, this.#late) === 'busy' ? RETRY_MS : 0;
   }
 
   // --- from the wheel to where they were meant for ---
@@ -274,29 +278,29 @@ export class TimerLoop implements QueueArrival {
           at: chain.brokenAt,
         });
     }
-    const { timer, put, metrics } = this.#parts;
+    const { timer, delivery, metrics } = this.#parts;
     const { deletePositions } = chain;
     for (let n = 0; n < PUTS_PER_TURN && this.#deletesRead < deletePositions.length; n++) {
       const pos = deletePositions[this.#deletesRead++] as number;
       const unit = this.#unit;
-      if (!timer.readUnit(pos, unit) || !put.load(unit.physicalOffset, unit.sizeBytes) || !put.hasDeleteKey) continue;
+      if (!timer.readUnit(pos, unit) || !delivery.load(unit.physicalOffset, unit.sizeBytes) || !delivery.hasDeleteKey) continue;
       // Balanced by the message that it takes back, if that is there.
-      metrics.add(put.realTopic, 1);
-      this.#deleteKeys.add(put.deleteKey);
+      metrics.add(delivery.realTopic, 1);
+      this.#deleteKeys.add(delivery.deleteKey);
     }
     return this.#deletesRead === deletePositions.length;
   }
 
   #deliverUnit(pos: number): 'appended' | 'busy' | 'skipped' {
-    const { timer, put, metrics } = this.#parts;
+    const { timer, delivery, metrics } = this.#parts;
     const unit = this.#unit;
     // An expired message is gone with its file.
-    if (!timer.readUnit(pos, unit) || !put.load(unit.physicalOffset, unit.sizeBytes)) return 'skipped';
-    if (!put.isTimer) {
+    if (!timer.readUnit(pos, unit) || !delivery.load(unit.physicalOffset, unit.sizeBytes)) return 'skipped';
+    if (!delivery.isTimer) {
       this.#log.error('the timer log names a record that is no timer message', { position: pos, physicalOffset: unit.physicalOffset });
       return 'skipped';
     }
-    const { realTopic } = put;
+    const { realTopic } = delivery;
     const isRoll = (unit.magic & UNIT_ROLL) !== 0;
     if (!isRoll && this.#isTakenBack(realTopic)) {
       metrics.add(realTopic, -1);
@@ -308,7 +312,7 @@ export class TimerLoop implements QueueArrival {
       kind: isRoll ? 'roll' : 'timer',
       enqueueMs: String(unit.writeTimeMs),
     };
-    const result = put.put(due, this.#delivery);
+    const result = delivery.put(due, this.#delivery);
     if (result === 'appended') {
       metrics.add(realTopic, -1);
       this.dequeued.add(1);
@@ -319,7 +323,7 @@ export class TimerLoop implements QueueArrival {
   /** Recalls name the message by its key (5.5.0) or by topic and key (5.3.3): both are taken. */
   #isTakenBack(realTopic: string): boolean {
     if (this.#deleteKeys.size === 0) return false;
-    const { uniqueKey } = this.#parts.put;
+    const { uniqueKey } = this.#parts.delivery;
     return this.#deleteKeys.has(uniqueKey) || this.#deleteKeys.has(`${realTopic}+${uniqueKey}`);
   }
 
@@ -339,9 +343,9 @@ export class TimerLoop implements QueueArrival {
 
   /** Puts again what the disk refused; false when it does so still. */
   #putAgain(group: DueGroup): boolean {
-    const { put } = this.#parts;
+    const { delivery } = this.#parts;
     for (const due of group.failed.splice(0)) {
-      if (put.load(due.physicalOffset, due.sizeBytes) && put.put(due, group) === 'busy') group.failed.push(due);
+      if (delivery.load(due.physicalOffset, due.sizeBytes) && delivery.put(due, group) === 'busy') group.failed.push(due);
     }
     return group.failed.length === 0;
   }

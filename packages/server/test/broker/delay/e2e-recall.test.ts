@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { encodeRecallHandle } from '../../../src/broker/delay/recall-handle.ts';
 import { assertRefused, type E2e, e2e, type WireAnswer } from '../e2e-wire.ts';
 import { after, bodiesOf, DAY_MS, leap, outMsOf, sendTimer, wallOf } from './timer-test.ts';
@@ -107,6 +108,19 @@ test('everything that can be wrong with a recall is refused in the words of Apac
   await set('recallMessageEnable=true\nallowRecallWhenBrokerNotWriteable=false\nbrokerPermission=4');
   assertRefused(await ask(handle()), { code: 14, legacy: 'recall failed, broker service not available', slug: 'recall-not-in-service' });
   assert.equal((await broker.request(60)).body.readBigInt64BE(16), 0n, 'a refused recall puts nothing into the timer');
+});
+
+test('a handle says what it was made of, whatever was made before it', () => {
+  const part = fc.oneof(fc.constantFrom('T', 'U', 'ä中', 'k'.repeat(700)), fc.stringMatching(/^[!-~]{1,40}$/));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(part, part, fc.nat(10 ** 14), part), { minLength: 1, maxLength: 4 }), (targets) => {
+      for (const [topic, brokerName, timestampMs, uniqueKey] of targets) {
+        const handle = encodeRecallHandle({ topic, brokerName, timestampMs, uniqueKey });
+        assert.equal(Buffer.from(handle, 'base64url').toString(), `v1 ${topic} ${brokerName} ${timestampMs} ${uniqueKey}`);
+        assert.equal(handle.length % 4, 0);
+      }
+    }),
+  );
 });
 
 test("a handle is what Apache's broker makes of the same message", async () => {
