@@ -31,6 +31,18 @@ const WRITTEN_AT = 6;
 const BUCKET = 7;
 const KEY_ENDS = 0xffff;
 const ASCII_MAX = 0x7f;
+const NATURAL_DIGITS_MAX = 15;
+const NATURAL = /^\d{1,15}$/;
+
+/** Where the values that are indexed stand (UNIQ_KEY, KEYS, TAGS): absolute positions, -1 without one. */
+export interface IndexedRanges {
+  uniqueKeyStart: number;
+  uniqueKeyEnd: number;
+  keysStart: number;
+  keysEnd: number;
+  tagsStart: number;
+  tagsEnd: number;
+}
 
 /** Properties by name: a `Map`, or {@link PropertyBytes}. */
 export interface PropertySet extends Iterable<readonly [string, string]> {
@@ -215,16 +227,32 @@ export class PropertyBytes implements PropertySet {
     return value + valueBytes;
   }
 
-  /** Where {@link write} has put a value; -1 without one. An empty value counts as none, as to every reader. */
-  writtenStart(name: string): number {
-    const at = this.#find(name);
+  /** Notes where {@link write} has put the indexed values. An empty value counts as none, as to every reader. */
+  noteWritten(into: IndexedRanges): void {
+    const fields = this.#fields;
+    let at = this.#find('UNIQ_KEY');
+    into.uniqueKeyStart = this.#writtenStart(at);
+    into.uniqueKeyEnd = into.uniqueKeyStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
+    at = this.#find('KEYS');
+    into.keysStart = this.#writtenStart(at);
+    into.keysEnd = into.keysStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
+    at = this.#find('TAGS');
+    into.tagsStart = this.#writtenStart(at);
+    into.tagsEnd = into.tagsStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
+  }
+
+  #writtenStart(at: number): number {
     return at < 0 || this.#fields[at + VALUE_BYTES] === 0 ? -1 : this.#fields[at + WRITTEN_AT]!;
   }
 
-  /** The position behind that value. Meaningless when {@link writtenStart} is -1. */
-  writtenEnd(name: string): number {
-    const at = this.#find(name);
-    return at < 0 ? -1 : this.#fields[at + WRITTEN_AT]! + this.#fields[at + VALUE_BYTES]!;
+  /** Notes where the indexed values stand in what was read. Nothing may have been set. */
+  noteRead(into: IndexedRanges): void {
+    into.uniqueKeyStart = this.readStart('UNIQ_KEY');
+    into.uniqueKeyEnd = this.readEnd('UNIQ_KEY');
+    into.keysStart = this.readStart('KEYS');
+    into.keysEnd = this.readEnd('KEYS');
+    into.tagsStart = this.readStart('TAGS');
+    into.tagsEnd = this.readEnd('TAGS');
   }
 
   /** Where a value stands in what was read; -1 when there is none, or another was set since. */
@@ -237,6 +265,23 @@ export class PropertyBytes implements PropertySet {
   readEnd(name: string): number {
     const at = this.#find(name);
     return at < 0 ? -1 : this.#fields[at + VALUE_AT]! + this.#fields[at + VALUE_BYTES]!;
+  }
+
+  /** A value of one to 15 digits; NaN for any other, or none. */
+  natural(name: string): number {
+    const at = this.#find(name);
+    if (at < 0) return Number.NaN;
+    const length = this.#fields[at + VALUE_BYTES]!;
+    if (length === 0 || length > NATURAL_DIGITS_MAX) return Number.NaN;
+    const bytes = (this.#fields[at + WHERE]! & 2) === 0 ? this.#source : this.#own;
+    const start = this.#fields[at + VALUE_AT]!;
+    let value = 0;
+    for (let place = start; place < start + length; place++) {
+      const digit = bytes[place]! - 48;
+      if (digit < 0 || digit > 9) return Number.NaN;
+      value = value * 10 + digit;
+    }
+    return value;
   }
 
   /** Behind the last of the properties from `index` on that stand in the source one after the other. */
@@ -343,6 +388,13 @@ export class PropertyBytes implements PropertySet {
 export function sortProperties(properties: PropertySet, buckets: number): void {
   if (properties instanceof PropertyBytes) properties.sortAsJavaMap(buckets);
   else if (properties instanceof Map) sortAsJavaMap(properties as Map<string, string>, buckets);
+}
+
+/** {@link PropertyBytes.natural} for either kind. */
+export function naturalProperty(properties: PropertySet, name: string): number {
+  if (properties instanceof PropertyBytes) return properties.natural(name);
+  const text = properties.get(name) ?? '';
+  return NATURAL.test(text) ? Number(text) : Number.NaN;
 }
 
 /** Writes the text of either kind to the front of `scratch`, or of a larger buffer when it does not fit; answers buffer and length. */

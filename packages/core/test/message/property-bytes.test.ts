@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
-import { PROPERTIES_MAX, PropertyBytes, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
+import { naturalProperty, PROPERTIES_MAX, PropertyBytes, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import fc from 'fast-check';
 
-const name = fc.oneof(fc.constantFrom('A', 'TAGS', 'KEYS', 'REAL_TOPIC', 'Aa', 'BB', 'größe', '中文', ''), fc.string({ maxLength: 5 }));
+const name = fc.oneof(
+  fc.constantFrom('A', 'TAGS', 'KEYS', 'UNIQ_KEY', 'REAL_TOPIC', 'Aa', 'BB', 'größe', '中文', ''),
+  fc.string({ maxLength: 5 }),
+);
 const value = fc.oneof(fc.constantFrom('', 'x', '中', 'v'.repeat(100)), fc.string({ unit: 'grapheme', maxLength: 8 }));
+const ranges = () => ({ uniqueKeyStart: 0, uniqueKeyEnd: 0, keysStart: 0, keysEnd: 0, tagsStart: 0, tagsEnd: 0 });
 const segment = fc
   .tuple(name, fc.constantFrom('\u0001', ''), value, fc.constantFrom('\u0002', '\u0002', '\u0002', ''))
   .map((parts) => parts.join(''));
@@ -44,17 +48,44 @@ test('properties as bytes are asked, changed, sorted and written as a map of the
       const written = writeProperties(properties, Buffer.alloc(64));
       assert.equal(written.bytes.toString('utf8', 0, written.length), encodeProperties(map));
       assert.equal(properties.byteLength, written.length);
-      for (const [at, expected] of map) {
-        const start = properties.writtenStart(at);
-        if (expected === '') assert.equal(start, -1);
-        else assert.equal(written.bytes.toString('utf8', start, properties.writtenEnd(at)), expected);
-      }
-      assert.equal(properties.writtenStart('never set'), -1);
+      const noted = ranges();
+      properties.noteWritten(noted);
+      const shown = (start: number, end: number): string => (start < 0 ? '' : written.bytes.toString('utf8', start, end));
+      assert.equal(shown(noted.uniqueKeyStart, noted.uniqueKeyEnd), map.get('UNIQ_KEY') ?? '');
+      assert.equal(shown(noted.keysStart, noted.keysEnd), map.get('KEYS') ?? '');
+      assert.equal(shown(noted.tagsStart, noted.tagsEnd), map.get('TAGS') ?? '');
       const fromMap = writeProperties(map, Buffer.alloc(64));
       assert.equal(fromMap.bytes.toString('utf8', 0, fromMap.length), encodeProperties(map));
     }),
     { numRuns: 1_000 },
   );
+});
+
+test('indexed values are found where they were read, and numbers are read from their digits', () => {
+  const properties = new PropertyBytes();
+  const bytes = Buffer.from(
+    encodeProperties([
+      ['UNIQ_KEY', 'u'],
+      ['TAGS', 'tag'],
+      ['A', '0123'],
+      ['B', '-1'],
+      ['C', '1'.repeat(16)],
+      ['D', '1x'],
+    ]),
+  );
+  properties.read(bytes, 0, bytes.length);
+  const noted = ranges();
+  properties.noteRead(noted);
+  assert.equal(bytes.toString('utf8', noted.uniqueKeyStart, noted.uniqueKeyEnd), 'u');
+  assert.equal(bytes.toString('utf8', noted.tagsStart, noted.tagsEnd), 'tag');
+  assert.equal(noted.keysStart, -1);
+  properties.set('E', '7');
+  const map = new Map([...properties]);
+  for (const set of [properties, map])
+    assert.deepEqual(
+      ['A', 'B', 'C', 'D', 'E', 'F'].map((each) => naturalProperty(set, each)),
+      [123, Number.NaN, Number.NaN, Number.NaN, 7, Number.NaN],
+    );
 });
 
 test('bytes that are no UTF-8 stay as they are', () => {

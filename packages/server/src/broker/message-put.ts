@@ -125,7 +125,7 @@ export class MessagePut implements AppendSink {
   #fillInput(message: NewMessage): void {
     const input = this.#input;
     const { bytes, length } = writeProperties(message.properties, this.#scratch);
-    if (message.properties instanceof PropertyBytes) input.takeRanges(message.properties);
+    if (message.properties instanceof PropertyBytes) message.properties.noteWritten(input);
     else {
       this.#scanner.scan(bytes, 0, length);
       input.takeScanned(this.#scanner, UNIQUE_KEY, KEYS, TAGS);

@@ -1,5 +1,5 @@
 import type { PropertyScanner } from '@perigee/core/message/properties';
-import type { PropertyBytes } from '@perigee/core/message/property-bytes';
+import type { IndexedRanges } from '@perigee/core/message/property-bytes';
 import type { RecordSource } from '@perigee/core/message/record';
 import type { AppendSink } from './append-ring.ts';
 import type { RecordExtras } from './record-extras.ts';
@@ -11,7 +11,7 @@ const NOTHING = Buffer.alloc(0);
  * A message to append. One instance is filled again and again by its producer: `append` copies what it needs before it
  * returns. Byte ranges may lie in a receive buffer.
  */
-export class AppendInput implements RecordSource {
+export class AppendInput implements RecordSource, IndexedRanges {
   queue!: StoreQueue;
   flag = 0;
   /** The host bits are set when the record is encoded. */
@@ -50,27 +50,7 @@ export class AppendInput implements RecordSource {
   token: unknown = undefined;
   opaque = 0;
 
-  /** Where the indexed values stand in properties that were just written. */
-  takeRanges(written: PropertyBytes): void {
-    this.uniqueKeyStart = written.writtenStart('UNIQ_KEY');
-    this.uniqueKeyEnd = written.writtenEnd('UNIQ_KEY');
-    this.keysStart = written.writtenStart('KEYS');
-    this.keysEnd = written.writtenEnd('KEYS');
-    this.tagsStart = written.writtenStart('TAGS');
-    this.tagsEnd = written.writtenEnd('TAGS');
-  }
-
-  /** Where they stand in properties that were read, and are stored as they are. */
-  takeRead(read: PropertyBytes): void {
-    this.uniqueKeyStart = read.readStart('UNIQ_KEY');
-    this.uniqueKeyEnd = read.readEnd('UNIQ_KEY');
-    this.keysStart = read.readStart('KEYS');
-    this.keysEnd = read.readEnd('KEYS');
-    this.tagsStart = read.readStart('TAGS');
-    this.tagsEnd = read.readEnd('TAGS');
-  }
-
-  /** Where they stand in properties that were scanned for them: the numbers are those of the names in the scanner. */
+  /** Where the indexed values stand in properties that were scanned for them: the numbers are those of the names in the scanner. */
   takeScanned(scanner: PropertyScanner, uniqueKey: number, keys: number, tags: number): void {
     this.uniqueKeyStart = scanner.start(uniqueKey);
     this.uniqueKeyEnd = scanner.end(uniqueKey);

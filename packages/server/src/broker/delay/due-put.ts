@@ -3,12 +3,12 @@
  * kept or get what Apache adds, and it is appended; nothing is allocated per message but what the additions need.
  */
 
-import { bytesEqualAt } from '@perigee/core/kit/bytes';
+import { bytesEqualAt, copyBytes } from '@perigee/core/kit/bytes';
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
 import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
 import { TextCache } from '@perigee/core/kit/text-cache';
 import { PROPERTIES_BYTES_MAX, PropertyScanner, parseProperties } from '@perigee/core/message/properties';
-import { PropertyBytes, type PropertySet, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
+import { naturalProperty, PropertyBytes, type PropertySet, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import {
   recordBodyCrcAt,
   recordBodyEnd,
@@ -45,7 +45,6 @@ const BORN_HOST_V6_BYTES = 20;
 /** TIMER_ENQUEUE_MS of a message that was late when the timer saw it: Java's Long.MAX_VALUE. */
 export const NEVER_ENQUEUED = '9223372036854775807';
 const QUEUE_ID_MAX = 65_535;
-const TIME = /^\d{1,15}$/;
 
 /** A message to put. */
 export interface Due {
@@ -107,6 +106,10 @@ export class DuePut implements AppendSink {
   #properties: PropertySet = this.#propertyBytes;
   readonly #scanner = new PropertyScanner(INDEXED);
   readonly #topics = new TextCache();
+  #realTopic = '';
+  /** The time written last, as text. */
+  #dequeueMs = -1;
+  #dequeueText = '';
   readonly #written = Buffer.allocUnsafe(PROPERTIES_BYTES_MAX);
   readonly #timerTopic = Buffer.from(TIMER_TOPIC, 'latin1');
   readonly #bornHostV4 = Buffer.alloc(BORN_HOST_V4_BYTES);
@@ -132,9 +135,14 @@ export class DuePut implements AppendSink {
     const to = recordPropertiesEnd(bytes, start);
     const isRead = this.#propertyBytes.read(bytes, from, to);
     this.#properties = isRead ? this.#propertyBytes : parseProperties(bytes.toString('utf8', from, to));
+    this.#realTopic = this.#readRealTopic();
   }
 
   get realTopic(): string {
+    return this.#realTopic;
+  }
+
+  #readRealTopic(): string {
     const properties = this.#properties;
     if (!(properties instanceof PropertyBytes)) return properties.get('REAL_TOPIC') ?? '';
     const start = properties.readStart('REAL_TOPIC');
@@ -147,8 +155,7 @@ export class DuePut implements AppendSink {
 
   /** TIMER_OUT_MS; NaN when it is missing or no time. */
   get outMs(): number {
-    const text = this.#properties.get('TIMER_OUT_MS') ?? '';
-    return TIME.test(text) ? Number(text) : Number.NaN;
+    return naturalProperty(this.#properties, 'TIMER_OUT_MS');
   }
 
   get hasDeleteKey(): boolean {
@@ -201,8 +208,8 @@ export class DuePut implements AppendSink {
   }
 
   #realQueueId(): number {
-    const queueId = Number(this.#properties.get('REAL_QID') ?? 0);
-    return Number.isInteger(queueId) && queueId >= 0 && queueId <= QUEUE_ID_MAX ? queueId : 0;
+    const queueId = naturalProperty(this.#properties, 'REAL_QID');
+    return queueId <= QUEUE_ID_MAX ? queueId : 0;
   }
 
   #fillRecord(): void {
@@ -212,7 +219,7 @@ export class DuePut implements AppendSink {
     input.sysFlag = recordSysFlagAt(bytes, start);
     input.bornTimestampMs = recordBornTimestampAt(bytes, start);
     const bornHost = (input.sysFlag & SYS_FLAG_BORN_HOST_V6) === 0 ? this.#bornHostV4 : this.#bornHostV6;
-    bytes.copy(bornHost, 0, start + BORN_HOST_AT, start + BORN_HOST_AT + bornHost.length);
+    copyBytes(bytes, start + BORN_HOST_AT, start + BORN_HOST_AT + bornHost.length, bornHost, 0);
     input.bornHost = bornHost;
     input.reconsumeTimes = recordReconsumeTimesAt(bytes, start);
     input.preparedTransactionOffset = 0;
@@ -227,7 +234,12 @@ export class DuePut implements AppendSink {
     if (due.kind === 'level') return this.#appendAsIs();
     const properties = this.#properties;
     properties.set('TIMER_ENQUEUE_MS', due.enqueueMs);
-    properties.set('TIMER_DEQUEUE_MS', String(this.#clock.wallMs()));
+    const nowMs = this.#clock.wallMs();
+    if (nowMs !== this.#dequeueMs) {
+      this.#dequeueMs = nowMs;
+      this.#dequeueText = String(nowMs);
+    }
+    properties.set('TIMER_DEQUEUE_MS', this.#dequeueText);
     if (due.kind === 'roll') properties.set('TIMER_ROLL_TIMES', String((Number(properties.get('TIMER_ROLL_TIMES')) || 0) + 1));
     // The CRC is that of the record as it was; the append makes a new one where it is wanted.
     properties.delete('__CRC32#');
@@ -240,7 +252,7 @@ export class DuePut implements AppendSink {
     const input = this.#input;
     input.extras = this.#placed(properties);
     const { bytes, length } = writeProperties(properties, this.#written);
-    if (properties instanceof PropertyBytes) input.takeRanges(properties);
+    if (properties instanceof PropertyBytes) properties.noteWritten(input);
     else this.#scanIndexed(bytes, 0, length);
     const refused = this.#appendRange(bytes, 0, length);
     input.extras = undefined;
@@ -271,7 +283,7 @@ export class DuePut implements AppendSink {
     const { bytes, start } = this.#parts.records;
     const from = recordPropertiesStart(bytes, start);
     const to = recordPropertiesEnd(bytes, start);
-    if (properties instanceof PropertyBytes) this.#input.takeRead(properties);
+    if (properties instanceof PropertyBytes) properties.noteRead(this.#input);
     else this.#scanIndexed(bytes, from, to);
     return this.#appendRange(bytes, from, to);
   }

@@ -112,7 +112,7 @@ export class MetricsRecount {
       if (before.has(topic) && !now.has(topic)) continue;
       const change = (found.get(topic) ?? 0) - (before.get(topic) ?? 0);
       if (change === 0) continue;
-      metrics.add(topic, change);
+      metrics.add(topic, change, this.#clock.wallMs());
       revised++;
     }
     if (revised > 0) await metrics.persist();

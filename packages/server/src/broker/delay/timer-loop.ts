@@ -73,12 +73,16 @@ export class TimerLoop implements QueueArrival {
   /** The slot that is being delivered. */
   #chain: TimerChain | undefined;
   #isCollected = false;
+  /** Messages put in this run. */
+  #delivered = 0;
   readonly #deleteKeys = new Set<string>();
   #deletesRead = 0;
   readonly #delivery = new DueGroup(() => this.#settled());
   #retryAtMonotonicMs = 0;
   #cancel: Cancel | undefined;
   #cancelDue: Cancel | undefined;
+  /** Wall clock of this run, ms. */
+  #nowMs = 0;
   /** When the earliest slot is due, if this run waits for it. */
   #dueMs = Number.POSITIVE_INFINITY;
   #cancelFlush: Cancel | undefined;
@@ -157,10 +161,13 @@ export class TimerLoop implements QueueArrival {
     this.#dueMs = Number.POSITIVE_INFINITY;
     let waitMs: number;
     try {
-      this.#parts.timer.moveTo(this.#clock.wallMs());
+      this.#nowMs = this.#clock.wallMs();
+      this.#parts.timer.moveTo(this.#nowMs);
       let enqueueMs = this.#enqueue();
       for (let rows = ROWS_READ; rows < ROWS_PER_TURN && enqueueMs === 0; rows += ROWS_READ) enqueueMs = this.#enqueue();
       waitMs = Math.min(enqueueMs, this.#deliver());
+      this.dequeued.add(this.#delivered);
+      this.#delivered = 0;
     } catch (error) {
       this.#log.error('the timer cannot write its files; it tries again', { error: String(error) });
       waitMs = RETRY_MS;
@@ -223,7 +230,7 @@ export class TimerLoop implements QueueArrival {
     const topicHash = javaStringHash(realTopic);
     const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash });
     if (placed === 'blocked') return RETRY_MS;
-    if (placed === 'placed') metrics.add(realTopic, isDelete ? -1 : 1);
+    if (placed === 'placed') metrics.add(realTopic, isDelete ? -1 : 1, this.#nowMs);
     else if (!isDelete) return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
     return 0;
   }
@@ -240,10 +247,9 @@ export class TimerLoop implements QueueArrival {
   #deliver(): number {
     const { settings, timer } = this.#parts;
     if (settings.timerStopDequeue) return STOPPED_MS;
-    const nowMs = this.#clock.wallMs();
     const monotonicMs = this.#clock.monotonicMs();
     if (this.#retryAtMonotonicMs > monotonicMs) return this.#retryAtMonotonicMs - monotonicMs;
-    this.#chain ??= timer.dueChain(nowMs);
+    this.#chain ??= timer.dueChain(this.#nowMs);
     const chain = this.#chain;
     if (chain === undefined) {
       const first = timer.firstSlot();
@@ -285,7 +291,7 @@ export class TimerLoop implements QueueArrival {
       const unit = this.#unit;
       if (!timer.readUnit(pos, unit) || !delivery.load(unit.physicalOffset, unit.sizeBytes) || !delivery.hasDeleteKey) continue;
       // Balanced by the message that it takes back, if that is there.
-      metrics.add(delivery.realTopic, 1);
+      metrics.add(delivery.realTopic, 1, this.#nowMs);
       this.#deleteKeys.add(delivery.deleteKey);
     }
     return this.#deletesRead === deletePositions.length;
@@ -303,7 +309,7 @@ export class TimerLoop implements QueueArrival {
     const { realTopic } = delivery;
     const isRoll = (unit.magic & UNIT_ROLL) !== 0;
     if (!isRoll && this.#isTakenBack(realTopic)) {
-      metrics.add(realTopic, -1);
+      metrics.add(realTopic, -1, this.#nowMs);
       return 'skipped';
     }
     const due: Due = {
@@ -314,8 +320,8 @@ export class TimerLoop implements QueueArrival {
     };
     const result = delivery.put(due, this.#delivery);
     if (result === 'appended') {
-      metrics.add(realTopic, -1);
-      this.dequeued.add(1);
+      metrics.add(realTopic, -1, this.#nowMs);
+      this.#delivered++;
     }
     return result;
   }

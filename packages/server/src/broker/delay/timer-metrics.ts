@@ -1,9 +1,9 @@
 /** How many messages of each topic wait in the timer: `config/timermetrics` (store.md 11.5), compact JSON. */
 import { stringifyJavaJson } from '@perigee/core/kit/java-json';
 import type { Clock, Log } from '@perigee/core/platform/ports';
-import { DATA_VERSION_ZERO, type DataVersion, dataVersionValue, readDataVersion } from '@perigee/core/protocol/bodies/data-version';
+import { DATA_VERSION_ZERO, dataVersionValue, readDataVersion } from '@perigee/core/protocol/bodies/data-version';
 import { JsonShape } from '@perigee/core/protocol/bodies/json-shape';
-import { type ConfigText, nextVersion, TableFile } from '../table-file.ts';
+import { type ConfigText, TableFile } from '../table-file.ts';
 
 interface Count {
   count: number;
@@ -14,7 +14,7 @@ export class TimerMetrics {
   readonly #clock: Clock;
   readonly #file: TableFile;
   readonly #counts = new Map<string, Count>();
-  #version: DataVersion = DATA_VERSION_ZERO;
+  readonly #version = { ...DATA_VERSION_ZERO };
   #dirty = false;
 
   constructor(platform: { readonly clock: Clock; readonly log: Log }, file: ConfigText) {
@@ -24,10 +24,10 @@ export class TimerMetrics {
 
   /** Reads the file. `isEmpty`: nothing waits, whatever it says. */
   load(isEmpty: boolean): void {
-    this.#version = { ...DATA_VERSION_ZERO, timestamp: this.#clock.wallMs() };
+    Object.assign(this.#version, DATA_VERSION_ZERO, { timestamp: this.#clock.wallMs() });
     this.#file.load((text) => {
       const root = JsonShape.parse(text, 'timermetrics');
-      this.#version = readDataVersion(root.field('dataVersion'));
+      Object.assign(this.#version, readDataVersion(root.field('dataVersion')));
       for (const [topic, value] of root.field('timingCount').members()) {
         const count = isEmpty ? 0 : value.field('count').longOr(0);
         this.#counts.set(topic, { count, timeStamp: value.field('timeStamp').longOr(0) });
@@ -35,16 +35,16 @@ export class TimerMetrics {
     });
   }
 
-  /** `change` messages more of a topic wait. */
-  add(topic: string, change: number): void {
-    const nowMs = this.#clock.wallMs();
+  /** `change` messages more of a topic wait since `nowMs`, the wall clock's time. */
+  add(topic: string, change: number, nowMs: number): void {
     const known = this.#counts.get(topic);
     if (known === undefined) this.#counts.set(topic, { count: change, timeStamp: nowMs });
     else {
       known.count += change;
       known.timeStamp = nowMs;
     }
-    this.#version = nextVersion(this.#version, nowMs);
+    this.#version.counter++;
+    this.#version.timestamp = nowMs;
     this.#dirty = true;
   }
 

@@ -161,19 +161,18 @@ export class SendMessageHandler {
   readonly #itemProperties = new SendProperties();
   readonly #propertyBytes = new PropertyBytes();
   readonly #ownProperties: Buffer;
-  readonly #ownMap: readonly (readonly [string, string])[];
   readonly #innerBatchRefusals: InnerBatchRefusals;
 
   constructor(parts: SendParts) {
     this.#parts = parts;
     this.#innerBatchRefusals = new InnerBatchRefusals(parts.refusals);
     const { regionId, traceOn, brokerClusterName } = parts.settings;
-    this.#ownMap = [
+    const own = [
       ['MSG_REGION', regionId],
       ['TRACE_ON', String(traceOn)],
       ['CLUSTER', brokerClusterName],
-    ];
-    this.#ownProperties = Buffer.from(encodeProperties(this.#ownMap), 'utf8');
+    ] as const;
+    this.#ownProperties = Buffer.from(encodeProperties(own), 'utf8');
     if (this.#ownProperties.length > OWN_PROPERTIES_BYTES_MAX) throw new Error('regionId and brokerClusterName are too long');
   }
 
@@ -390,11 +389,12 @@ export class SendMessageHandler {
 
   /** The properties of the message at hand with what this broker adds. */
   #ownedProperties(): PropertySet {
+    const hasUniqueKey = this.#properties.uniqueKeyStart >= 0;
+    this.#properties.append(this.#ownProperties);
     const { bytes, length } = this.#properties;
     const properties = this.#propertyBytes.read(bytes, 0, length) ? this.#propertyBytes : parseProperties(this.#properties.text());
     properties.delete('POP_CK');
-    for (const [name, value] of this.#ownMap) properties.set(name, value);
-    if ((properties.get('UNIQ_KEY') ?? '').length === 0) properties.set('UNIQ_KEY', this.#parts.uniqueKey());
+    if (!hasUniqueKey) properties.set('UNIQ_KEY', this.#parts.uniqueKey());
     return properties;
   }
 

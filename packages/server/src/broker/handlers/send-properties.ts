@@ -2,8 +2,9 @@
  * Reads the properties of a send straight from the request's bytes: undoes the JSON escapes into a scratch buffer and
  * notes, in the same buffer, where the few properties stand that the broker acts on.
  */
+import { copyBytes } from '@perigee/core/kit/bytes';
 import { javaStringHashOfUtf8 } from '@perigee/core/kit/java-hash';
-import { PropertyBytes, type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
+import { type IndexedRanges, PropertyBytes, type PropertySet, writeProperties } from '@perigee/core/message/property-bytes';
 import { type RequestView, unescapeJson } from '@perigee/core/protocol/header-scan';
 
 const NAME_END = 1;
@@ -42,7 +43,7 @@ for (const name of [
 const SPECIAL_LENGTHS = new Uint8Array(256);
 for (const length of SPECIAL.keys()) SPECIAL_LENGTHS[length] = 1;
 
-export class SendProperties {
+export class SendProperties implements IndexedRanges {
   /** Holds what was read. */
   readonly #read = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** Holds what was taken. */
@@ -89,12 +90,7 @@ export class SendProperties {
       return;
     }
     this.#scanned = bytes;
-    this.uniqueKeyStart = properties.writtenStart('UNIQ_KEY');
-    this.uniqueKeyEnd = properties.writtenEnd('UNIQ_KEY');
-    this.keysStart = properties.writtenStart('KEYS');
-    this.keysEnd = properties.writtenEnd('KEYS');
-    this.tagsStart = properties.writtenStart('TAGS');
-    this.tagsEnd = properties.writtenEnd('TAGS');
+    properties.noteWritten(this);
   }
 
   text(): string {
@@ -193,7 +189,7 @@ export class SendProperties {
 
   /** Appends property bytes (`name U+0001 value U+0002`…). The caller has checked the length. */
   append(more: Buffer): void {
-    more.copy(this.bytes, this.length);
+    copyBytes(more, 0, more.length, this.bytes, this.length);
     this.length += more.length;
   }
 
