@@ -10,6 +10,7 @@
 import { javaStringHash } from '@perigee/core/kit/java-hash';
 import { Ticker } from '@perigee/core/kit/ticker';
 import { PropertyScanner } from '@perigee/core/message/properties';
+import type { IndexedRanges } from '@perigee/core/message/property-bytes';
 import type { Clock, Disk, Log } from '@perigee/core/platform/ports';
 import type { StoreCheckpoint } from './checkpoint.ts';
 import { IndexFile, type IndexShape, indexKeyHash } from './index-file.ts';
@@ -58,16 +59,6 @@ export interface IndexResume {
   readonly keysDone: number;
 }
 
-/** Where the values that are indexed stand; -1 for one that is not there. */
-export interface KeyRanges {
-  uniqueKeyStart: number;
-  uniqueKeyEnd: number;
-  keysStart: number;
-  keysEnd: number;
-  tagsStart: number;
-  tagsEnd: number;
-}
-
 export interface IndexQuery {
   readonly topic: string;
   readonly key: string;
@@ -81,7 +72,7 @@ export class IndexStore {
   readonly #parts: IndexStoreParts;
   readonly #options: IndexStoreOptions;
   readonly #scanner = new PropertyScanner(PROPERTIES);
-  readonly #ranges: KeyRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
+  readonly #ranges: IndexedRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
   /** Oldest first. */
   #files: IndexFile[] = [];
   /** Full files whose slots or entries are not all durable yet, oldest first. */
@@ -193,7 +184,7 @@ export class IndexStore {
   }
 
   /** As {@link put}, where the positions of the three properties are known already (the append path). */
-  putRanges(prefixHash: number, bytes: Buffer, ranges: KeyRanges, physicalOffset: number, storeTimestamp: number): void {
+  putRanges(prefixHash: number, bytes: Buffer, ranges: IndexedRanges, physicalOffset: number, storeTimestamp: number): void {
     if (physicalOffset < this.#doneTo) {
       return;
     }

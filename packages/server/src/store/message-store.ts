@@ -2,7 +2,9 @@
  * The store of one broker: CommitLog, ConsumeQueues, key index, checkpoint, and the life of them all from lock to close.
  * The write path is `message-append.ts`, the read path `message-reader.ts`, questions off the hot path `store-queries.ts`.
  */
+
 import { Ticker } from '@perigee/core/kit/ticker';
+import type { IndexedRanges } from '@perigee/core/message/property-bytes';
 import type { Platform } from '@perigee/core/platform/ports';
 import { AbortFile } from './abort-file.ts';
 import type { AppendRing } from './append-ring.ts';
@@ -12,7 +14,7 @@ import { CleaningLoop } from './cleaning-loop.ts';
 import { CommitLog } from './commit-log.ts';
 import { ConsumeQueueFlushLoop, type DispatchedTo } from './consume-queue-flush.ts';
 import { ConsumeQueueTable } from './consume-queue-table.ts';
-import { IndexStore, type KeyRanges } from './index-store.ts';
+import { IndexStore } from './index-store.ts';
 import { type AppendSettings, type Dispatch, MessageAppend } from './message-append.ts';
 import { MessageReader, type ReadSettings } from './message-reader.ts';
 import { RecordDispatch } from './record-dispatch.ts';
@@ -258,7 +260,7 @@ export class MessageStore implements LogSource {
 
   // --- dispatch ---
 
-  readonly #ranges: KeyRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
+  readonly #ranges: IndexedRanges = { uniqueKeyStart: -1, uniqueKeyEnd: -1, keysStart: -1, keysEnd: -1, tagsStart: -1, tagsEnd: -1 };
 
   /** Hears of every message that comes into a light queue. */
   lightArrival: QueueArrival | undefined = undefined;

@@ -3,7 +3,7 @@
  * times of their own to the timer topic. Every put passes here, from clients and of the broker itself.
  */
 import { DECODED_PROPERTIES_BUCKETS } from '@perigee/core/kit/java-map-order';
-import { type PropertySet, sortProperties } from '@perigee/core/message/property-bytes';
+import { naturalProperty, type PropertySet, sortProperties } from '@perigee/core/message/property-bytes';
 import { TRANSACTION_COMMIT, TRANSACTION_NOT, transactionTypeOf } from '@perigee/core/message/sys-flag';
 import type { Refusal } from '@perigee/core/protocol/refusal';
 import { isSlotCongested, slotOf } from '../../store/timer-rules.ts';
@@ -73,6 +73,14 @@ function divert(draft: MessageDraft, topic: string, queueId: number): void {
   draft.queueId = queueId;
 }
 
+/** The number that a property is; undefined when it is none. */
+function timeOf(properties: PropertySet, name: string): number | undefined {
+  const natural = naturalProperty(properties, name);
+  if (natural === natural) return natural;
+  const text = properties.get(name) as string;
+  return DECIMAL.test(text) ? Number(text) : undefined;
+}
+
 function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefined {
   const { properties } = draft;
   const asked = TIMES.find(({ name }) => properties.has(name));
@@ -80,10 +88,10 @@ function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefine
   const { refusals, limits } = parts;
   const timer = parts.timer();
   if (timer === undefined) return refusals.wheelDisabled();
-  const text = properties.get(asked.name) as string;
-  if (!DECIMAL.test(text)) return refusals.notATime(asked.name, text);
+  const time = timeOf(properties, asked.name);
+  if (time === undefined) return refusals.notATime(asked.name, properties.get(asked.name) as string);
   const nowMs = parts.nowMs();
-  const deliverMs = asked.unitMs === undefined ? Number(text) : nowMs + Number(text) * asked.unitMs;
+  const deliverMs = asked.unitMs === undefined ? time : nowMs + time * asked.unitMs;
   if (deliverMs <= nowMs) return properties.has('TIMER_DEL_UNIQKEY') ? refusals.deleteTooLate(deliverMs, nowMs) : undefined;
   if (deliverMs - nowMs > limits.timerMaxDelaySec * 1000) return refusals.tooFar(deliverMs - nowMs);
   const outMs = slotOf(deliverMs, timer.tickMs);

@@ -121,20 +121,33 @@ export class DuePut implements AppendSink {
     this.#parts = parts;
   }
 
+  /** Where the parts of the record loaded last stand. */
+  #bodyStart = 0;
+  #bodyEnd = 0;
+  #topicStart = 0;
+  #topicEnd = 0;
+  #propertiesStart = 0;
+  #propertiesEnd = 0;
+
   /** Loads the record of a message; false when it is not there any more. The questions below are about the record loaded last. */
   load(physicalOffset: number, sizeBytes: number): boolean {
     const { records } = this.#parts;
     if (!records.load(physicalOffset, sizeBytes)) return false;
+    const { bytes, start } = records;
+    this.#bodyStart = recordBodyStart(bytes, start);
+    this.#bodyEnd = recordBodyEnd(bytes, start);
+    this.#topicStart = recordTopicStart(bytes, start);
+    this.#topicEnd = recordTopicEnd(bytes, start);
+    this.#propertiesStart = recordPropertiesStart(bytes, start);
+    this.#propertiesEnd = recordPropertiesEnd(bytes, start);
     this.#readProperties();
     return true;
   }
 
   #readProperties(): void {
-    const { bytes, start } = this.#parts.records;
-    const from = recordPropertiesStart(bytes, start);
-    const to = recordPropertiesEnd(bytes, start);
-    const isRead = this.#propertyBytes.read(bytes, from, to);
-    this.#properties = isRead ? this.#propertyBytes : parseProperties(bytes.toString('utf8', from, to));
+    const { bytes } = this.#parts.records;
+    const isRead = this.#propertyBytes.read(bytes, this.#propertiesStart, this.#propertiesEnd);
+    this.#properties = isRead ? this.#propertyBytes : parseProperties(bytes.toString('utf8', this.#propertiesStart, this.#propertiesEnd));
     this.#realTopic = this.#readRealTopic();
   }
 
@@ -169,9 +182,8 @@ export class DuePut implements AppendSink {
 
   /** The record belongs to the timer topic. */
   get isTimer(): boolean {
-    const { bytes, start } = this.#parts.records;
-    const at = recordTopicStart(bytes, start);
-    return recordTopicEnd(bytes, start) - at === this.#timerTopic.length && bytesEqualAt(bytes, at, this.#timerTopic);
+    const at = this.#topicStart;
+    return this.#topicEnd - at === this.#timerTopic.length && bytesEqualAt(this.#parts.records.bytes, at, this.#timerTopic);
   }
 
   /** Puts the message loaded last. `group` hears when it is in the page cache. */
@@ -224,8 +236,8 @@ export class DuePut implements AppendSink {
     input.reconsumeTimes = recordReconsumeTimesAt(bytes, start);
     input.preparedTransactionOffset = 0;
     input.body = bytes;
-    input.bodyStart = recordBodyStart(bytes, start);
-    input.bodyEnd = recordBodyEnd(bytes, start);
+    input.bodyStart = this.#bodyStart;
+    input.bodyEnd = this.#bodyEnd;
     input.bodyCrc = recordBodyCrcAt(bytes, start);
     input.waits = false;
   }
@@ -280,9 +292,9 @@ export class DuePut implements AppendSink {
   #appendAsIs(): AppendRefusal | undefined {
     const properties = this.#properties;
     if (properties.delete('__CRC32#') || properties.has('INNER_MULTI_DISPATCH')) return this.#appendChanged();
-    const { bytes, start } = this.#parts.records;
-    const from = recordPropertiesStart(bytes, start);
-    const to = recordPropertiesEnd(bytes, start);
+    const { bytes } = this.#parts.records;
+    const from = this.#propertiesStart;
+    const to = this.#propertiesEnd;
     if (properties instanceof PropertyBytes) properties.noteRead(this.#input);
     else this.#scanIndexed(bytes, from, to);
     return this.#appendRange(bytes, from, to);

@@ -196,8 +196,9 @@ export class LevelLoop {
     const rows = this.#rows;
     const { put } = this.#parts;
     const count = level.queue.rows.readRows(level.next, Math.min(rowsMax, ROWS_READ), rows);
+    const nowMs = this.#clock.wallMs();
     for (let place = 0; place < count; place++) {
-      if (place > 0 && this.#deliverMs(level, place) > this.#clock.wallMs()) return place;
+      if (place > 0 && this.#deliverMs(level, place) > nowMs) return place;
       const sizeBytes = rows.sizeBytes(place);
       const physicalOffset = rows.physicalOffset(place);
       const due: Due = { physicalOffset, sizeBytes, kind: 'level', enqueueMs: '' };

@@ -32,7 +32,6 @@ import { SendProperties } from './send-properties.ts';
 
 const slotOf = (key: keyof typeof sendMessageV2.request): number => Object.keys(sendMessageV2.request).indexOf(key);
 const TOPIC = slotOf('topic');
-const PRODUCER_GROUP = slotOf('producerGroup');
 const DEFAULT_TOPIC = slotOf('defaultTopic');
 const DEFAULT_TOPIC_QUEUE_NUMS = slotOf('defaultTopicQueueNums');
 const QUEUE_ID = slotOf('queueId');
@@ -91,7 +90,6 @@ export interface SendParts {
 
 /** An unusual message on its way through the careful path; diversions may change it. */
 export interface SendDraft extends MessageDraft {
-  readonly producerGroup: string;
   reconsumeTimes: number;
   readonly maxReconsumeTimes: number | undefined;
   /** Version of the client. */
@@ -352,10 +350,9 @@ export class SendMessageHandler {
     const draft: SendDraft = {
       topic: topic.name,
       queueId,
-      sysFlag: view.integer(SYS_FLAG, 0) | topic.sysFlag,
-      producerGroup: view.text(PRODUCER_GROUP) ?? '',
+      sysFlag: this.#numbers.sysFlag | topic.sysFlag,
       properties,
-      reconsumeTimes: view.integer(RECONSUME_TIMES, 0),
+      reconsumeTimes: this.#numbers.reconsumeTimes,
       maxReconsumeTimes: view.has(MAX_RECONSUME_TIMES) ? view.integer(MAX_RECONSUME_TIMES, 0) : undefined,
       version: view.version,
     };
