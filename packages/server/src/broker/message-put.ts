@@ -23,6 +23,8 @@ export interface MessageDraft {
   delayMs?: number | undefined;
   /** What an inner batch or a message of light queues takes beside its own place; set by the hooks that know. */
   extras?: RecordExtras | undefined;
+  /** Called when the store has given the message its place, before it is in the page cache. */
+  appended?: ((queueOffset: number, physicalOffset: number) => void) | undefined;
   /** Makes what the sender of a message that can be recalled is answered; to be asked while the properties are there. */
   recallHandle?: (() => string) | undefined;
   /** Buckets of the Java map that would hold the properties, which gives their order where they are stored in Java's; default: as decoded. */
@@ -118,8 +120,12 @@ export class MessagePut implements AppendSink {
     input.sink = this;
     input.token = { topic: message.topic, settled } satisfies Waiting;
     const why = this.#append.append(input);
-    if (why !== undefined) settled({ state: 'not-stored', why });
-    else this.#counted(input.queue, 1, this.#append.appendedBytes);
+    if (why !== undefined) {
+      settled({ state: 'not-stored', why });
+      return;
+    }
+    message.appended?.(input.queueOffset, input.physicalOffset);
+    this.#counted(input.queue, 1, this.#append.appendedBytes);
   }
 
   #fillInput(message: NewMessage): void {

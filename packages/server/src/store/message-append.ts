@@ -142,6 +142,9 @@ export class MessageAppend {
     return undefined;
   }
 
+  /** How often appended messages were taken back because the disk refused them: their places are given again. */
+  rollBacks = 0;
+
   /** Bytes of the records of the last append that was taken. */
   appendedBytes = 0;
 
@@ -421,6 +424,7 @@ export class MessageAppend {
     const ring = this.ring;
     const { commitLog, diskFailed } = this.#parts;
     this.#afterWrite();
+    this.rollBacks++;
     const first = this.#seenWritten;
     for (let counter = ring.head - 1; counter >= first; counter--) {
       const slot = counter & ring.mask;

@@ -11,6 +11,7 @@ import type { MessageDraft, PutHook } from '../message-put.ts';
 import { HALF_TOPIC, RETRY_PREFIX, SCHEDULE_TOPIC, TIMER_TOPIC } from '../names.ts';
 import type { DelayLimits, DelayRefusals } from './delay-refusals.ts';
 import { encodeRecallHandle } from './recall-handle.ts';
+import type { TimerHint, TimerHints } from './timer-hints.ts';
 
 const DECIMAL = /^[+-]?\d{1,18}$/;
 const INT = /^[+-]?\d{1,10}$/;
@@ -29,6 +30,7 @@ export interface DelayHookParts {
   readonly levelsMs: readonly number[];
   readonly nowMs: () => number;
   readonly random: (bound: number) => number;
+  readonly hints: TimerHints;
   /** The timer, while it takes messages. */
   readonly timer: () => { readonly tickMs: number; messagesAt(timeMs: number): number } | undefined;
 }
@@ -103,6 +105,8 @@ function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefine
   if (!topic.startsWith(RETRY_PREFIX))
     draft.recallHandle = () =>
       encodeRecallHandle({ topic, brokerName, timestampMs: outMs + 1, uniqueKey: properties.get('UNIQ_KEY') ?? '' });
+  const hint: TimerHint = { outMs, topic, isDelete: properties.has('TIMER_DEL_UNIQKEY') };
+  draft.appended = (queueOffset, physicalOffset) => parts.hints.note(queueOffset, physicalOffset, hint);
   divert(draft, TIMER_TOPIC, 0);
   return undefined;
 }

@@ -20,6 +20,7 @@ import { type DelayLimits, DelayRefusals } from './delay-refusals.ts';
 import { DuePut } from './due-put.ts';
 import { LevelLoop } from './level-loop.ts';
 import { MetricsRecount, type RecountSettings } from './metrics-recount.ts';
+import { TimerHints } from './timer-hints.ts';
 import { TimerLoop, type TimerLoopSettings } from './timer-loop.ts';
 import { TimerMetrics } from './timer-metrics.ts';
 
@@ -58,6 +59,7 @@ export class DelayService implements BrokerService {
   readonly #metrics: TimerMetrics;
   readonly #levels: LevelLoop;
   readonly #timer: TimerStore | undefined;
+  readonly #hints: TimerHints;
   #timerLoop: TimerLoop | undefined;
   #recount: MetricsRecount | undefined;
   #broker: { readonly parts: BrokerParts; readonly put: MessagePut } | undefined;
@@ -72,7 +74,9 @@ export class DelayService implements BrokerService {
     this.#offsets = new DelayOffsetTable(platform, settings, parts.configFile('delayOffset.json'));
     this.#metrics = new TimerMetrics(platform, parts.configFile('timermetrics'));
     this.#timer = settings.timerWheelEnable ? this.#newTimer() : undefined;
+    this.#hints = new TimerHints(() => store.append.rollBacks);
     this.hook = delayHook({
+      hints: this.#hints,
       limits: settings,
       brokerName: settings.brokerName,
       refusals: new DelayRefusals(settings, { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) }),
@@ -176,7 +180,7 @@ export class DelayService implements BrokerService {
       const queue = store.queue(TIMER_TOPIC, 0);
       this.#timer.open(queue, clock.wallMs());
       this.#metrics.load(this.#timer.messages === 0);
-      const timerParts = { settings, timer: this.#timer, queue, metrics: this.#metrics };
+      const timerParts = { settings, timer: this.#timer, queue, metrics: this.#metrics, hints: this.#hints };
       this.#timerLoop = new TimerLoop(this.#platform, { ...timerParts, intake: this.#duePut(), delivery: this.#duePut() });
       this.#timerLoop.start();
       this.#recount = this.#newRecount(this.#timer);

@@ -16,6 +16,7 @@ import { UNIT_ROLL } from '../../store/timer-rules.ts';
 import type { TimerStore } from '../../store/timer-store.ts';
 import { type Due, DueGroup, type DuePut, NEVER_ENQUEUED } from './due-put.ts';
 import { EventRate } from './event-rate.ts';
+import type { TimerHints } from './timer-hints.ts';
 import type { TimerMetrics } from './timer-metrics.ts';
 
 /** Rows read at once, and messages put into the wheel in one turn: some 4 ms. */
@@ -56,6 +57,7 @@ export interface TimerLoopParts {
   /** Reads and puts what is due: far from the other in the CommitLog, so that each keeps its window of it. */
   readonly delivery: DuePut;
   readonly metrics: TimerMetrics;
+  readonly hints: TimerHints;
 }
 
 export class TimerLoop implements QueueArrival {
@@ -111,6 +113,7 @@ export class TimerLoop implements QueueArrival {
   start(): void {
     const { timer, queue } = this.#parts;
     this.#nextRow = timer.queueOffset;
+    this.#parts.hints.clear();
     queue.follower = this;
     this.#isRunning = true;
     this.#cleaning.start();
@@ -217,21 +220,26 @@ export class TimerLoop implements QueueArrival {
 
   /** Puts the message of a row into the wheel; answers 0, or after how long to try again. */
   #enqueueRow(place: number): number {
-    const { timer, intake, metrics } = this.#parts;
+    const { timer, intake, metrics, hints } = this.#parts;
     const rows = this.#rows;
     const physicalOffset = rows.physicalOffset(place);
     const sizeBytes = rows.sizeBytes(place);
-    if (rows.isBlank(place) || !intake.load(physicalOffset, sizeBytes)) return 0;
-    const { outMs, realTopic, hasDeleteKey: isDelete } = intake;
+    if (rows.isBlank(place)) return 0;
+    const hint = hints.find(this.#nextRow + place, physicalOffset);
+    if (hint < 0 && !intake.load(physicalOffset, sizeBytes)) return 0;
+    const outMs = hint < 0 ? intake.outMs : hints.outMs(hint);
+    const topic = hint < 0 ? intake.realTopic : hints.topic(hint);
+    const isDelete = hint < 0 ? intake.hasDeleteKey : hints.isDelete(hint);
     if (Number.isNaN(outMs)) {
       this.#log.warn('a message in the timer topic has no time; it is passed over', { physicalOffset });
       return 0;
     }
-    const topicHash = javaStringHash(realTopic);
+    const topicHash = javaStringHash(topic);
     const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash });
     if (placed === 'blocked') return RETRY_MS;
-    if (placed === 'placed') metrics.add(realTopic, isDelete ? -1 : 1, this.#nowMs);
-    else if (!isDelete) return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
+    if (placed === 'placed') metrics.add(topic, isDelete ? -1 : 1, this.#nowMs);
+    else if (!isDelete && (hint < 0 || intake.load(physicalOffset, sizeBytes)))
+      return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
     return 0;
   }
 

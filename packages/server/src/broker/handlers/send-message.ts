@@ -96,8 +96,6 @@ export interface SendDraft extends MessageDraft {
   readonly version: number;
   /** The queue that the answer names when it is not the one that the client asked for. */
   answeredQueueId?: number;
-  /** Called when the store has taken the message. */
-  stored?: (() => void) | undefined;
 }
 
 export type SendDiversion = (draft: SendDraft) => Refusal | undefined;
@@ -380,7 +378,7 @@ export class SendMessageHandler {
     const refused = this.#append(view, reply, target, draft);
     input.delayMs = -1;
     input.extras = undefined;
-    if (refused === undefined) draft.stored?.();
+    if (refused === undefined) draft.appended?.(input.queueOffset, input.physicalOffset);
     return refused;
   }
 

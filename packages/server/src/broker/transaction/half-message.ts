@@ -38,7 +38,7 @@ export function halfMessageDiversion(settings: HalfSettings, prepared: (topic: s
         ext: { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) },
       });
     const { topic } = draft;
-    draft.stored = () => prepared(topic);
+    draft.appended = () => prepared(topic);
     const uniqueKey = properties.get('UNIQ_KEY');
     if (uniqueKey !== undefined) properties.set('__transactionId__', uniqueKey);
     properties.set('REAL_TOPIC', draft.topic);
