@@ -15,6 +15,7 @@ import type { TimerHint, TimerHints } from './timer-hints.ts';
 
 const DECIMAL = /^[+-]?\d{1,18}$/;
 const INT = /^[+-]?\d{1,10}$/;
+const LEVEL_MAX = 9_999_999_999;
 /** The first that is there counts. `unitMs` undefined: a time, else a delay in that unit. */
 const TIMES: readonly { readonly name: string; readonly unitMs: number | undefined }[] = [
   { name: 'TIMER_DELAY_SEC', unitMs: 1000 },
@@ -54,6 +55,8 @@ export function delayHook(parts: DelayHookParts): PutHook {
 
 /** The property DELAY; 0 when it is missing, undefined when it is no number. */
 function levelOf(properties: PropertySet): number | undefined {
+  const natural = naturalProperty(properties, 'DELAY');
+  if (natural <= LEVEL_MAX) return natural;
   const text = properties.get('DELAY');
   if (text === undefined) return 0;
   return INT.test(text) ? Number(text) : undefined;
