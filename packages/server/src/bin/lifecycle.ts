@@ -88,10 +88,21 @@ export async function runningPids(role: 'broker' | 'namesrv'): Promise<number[]>
     const pid = Number(name.slice(role.length + 1));
     if (!name.startsWith(`${role}.`) || !Number.isInteger(pid)) continue;
     const path = join(RUN_FOLDER, name);
-    if (isSameProcess(pid, readFileSync(path, 'latin1'))) pids.push(pid);
+    const ticks = textOf(path);
+    if (ticks !== undefined && isSameProcess(pid, ticks)) pids.push(pid);
     else await rm(path, { force: true });
   }
   return pids;
+}
+
+/** undefined when the file is gone: a server that stops removes its own. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function isSameProcess(pid: number, ticks: string): boolean {

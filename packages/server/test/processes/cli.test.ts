@@ -1,7 +1,7 @@
 /** The commands as a user types them: real processes, loopback only, a home directory of their own. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -213,8 +213,10 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.equal(first.stdout, `The broker(${broker.pid}) is running...\nSend shutdown request to broker(${broker.pid}) OK\n`);
     assert.deepEqual(await broker.exit(), { code: 0, signal: null }, broker.output);
     assert.equal(namesrv.hasExited, false);
+    // What a server that removes its file while the folder is looked through leaves: a name that leads nowhere.
+    symlinkSync(join(home, 'gone'), join(home, '.perigee', 'run', `broker.${process.pid}`));
     const [again, other] = await Promise.all([shutdown('broker'), shutdown('namesrv')]);
-    assert.equal(again.code, 1);
+    assert.equal(again.code, 1, again.stderr);
     assert.match(again.stderr, /no broker of this user is running/);
     assert.equal(other.code, 0, other.stderr);
     assert.deepEqual(await namesrv.exit(), { code: 0, signal: null }, namesrv.output);
