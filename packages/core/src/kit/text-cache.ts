@@ -1,6 +1,7 @@
 /**
  * Texts that come again and again (topics, groups, client ids, broker names): comparing some bytes is cheaper than a new
- * string, and a string that was a map's key before has its hash already.
+ * string, and a string that was a map's key before has its hash already. (Of a header's field the text before is enough:
+ * `LastText` in `header-reader.ts`.)
  */
 import { bytesEqualAt } from './bytes.ts';
 

@@ -5,6 +5,7 @@
 import { copyBytes } from '../kit/bytes.ts';
 import { javaStringHashOfUtf8 } from '../kit/java-hash.ts';
 import { sortAsJavaMap } from '../kit/java-map-order.ts';
+import type { TextCache } from '../kit/text-cache.ts';
 import { encodeProperties } from './properties.ts';
 
 const NAME_END = 1;
@@ -229,42 +230,39 @@ export class PropertyBytes implements PropertySet {
 
   /** Notes where {@link write} has put the indexed values. An empty value counts as none, as to every reader. */
   noteWritten(into: IndexedRanges): void {
-    const fields = this.#fields;
-    let at = this.#find('UNIQ_KEY');
-    into.uniqueKeyStart = this.#writtenStart(at);
-    into.uniqueKeyEnd = into.uniqueKeyStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
-    at = this.#find('KEYS');
-    into.keysStart = this.#writtenStart(at);
-    into.keysEnd = into.keysStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
-    at = this.#find('TAGS');
-    into.tagsStart = this.#writtenStart(at);
-    into.tagsEnd = into.tagsStart + (at < 0 ? 0 : fields[at + VALUE_BYTES]!);
+    this.#note(into, WRITTEN_AT);
   }
 
-  #writtenStart(at: number): number {
-    return at < 0 || this.#fields[at + VALUE_BYTES] === 0 ? -1 : this.#fields[at + WRITTEN_AT]!;
-  }
-
-  /** Notes where the indexed values stand in what was read. Nothing may have been set. */
+  /** Notes where the indexed values stand in what was read. None of them may have been set since. */
   noteRead(into: IndexedRanges): void {
-    into.uniqueKeyStart = this.readStart('UNIQ_KEY');
-    into.uniqueKeyEnd = this.readEnd('UNIQ_KEY');
-    into.keysStart = this.readStart('KEYS');
-    into.keysEnd = this.readEnd('KEYS');
-    into.tagsStart = this.readStart('TAGS');
-    into.tagsEnd = this.readEnd('TAGS');
+    this.#note(into, VALUE_AT);
   }
 
-  /** Where a value stands in what was read; -1 when there is none, or another was set since. */
-  readStart(name: string): number {
-    const at = this.#find(name);
-    return at < 0 || (this.#fields[at + WHERE]! & 2) !== 0 ? -1 : this.#fields[at + VALUE_AT]!;
+  #note(into: IndexedRanges, place: typeof WRITTEN_AT | typeof VALUE_AT): void {
+    const fields = this.#fields;
+    const uniqueKey = this.#findValue('UNIQ_KEY');
+    into.uniqueKeyStart = uniqueKey < 0 ? -1 : fields[uniqueKey + place]!;
+    into.uniqueKeyEnd = uniqueKey < 0 ? -1 : into.uniqueKeyStart + fields[uniqueKey + VALUE_BYTES]!;
+    const keys = this.#findValue('KEYS');
+    into.keysStart = keys < 0 ? -1 : fields[keys + place]!;
+    into.keysEnd = keys < 0 ? -1 : into.keysStart + fields[keys + VALUE_BYTES]!;
+    const tags = this.#findValue('TAGS');
+    into.tagsStart = tags < 0 ? -1 : fields[tags + place]!;
+    into.tagsEnd = tags < 0 ? -1 : into.tagsStart + fields[tags + VALUE_BYTES]!;
   }
 
-  /** The position behind that value. Meaningless when {@link readStart} is -1. */
-  readEnd(name: string): number {
+  /** As {@link #find}; an empty value counts as none. */
+  #findValue(name: string): number {
     const at = this.#find(name);
-    return at < 0 ? -1 : this.#fields[at + VALUE_AT]! + this.#fields[at + VALUE_BYTES]!;
+    return at < 0 || this.#fields[at + VALUE_BYTES] === 0 ? -1 : at;
+  }
+
+  /** {@link get} for a value that many messages have. */
+  getCached(name: string, texts: TextCache): string | undefined {
+    const at = this.#find(name);
+    if (at < 0) return undefined;
+    const from = this.#fields[at + VALUE_AT]!;
+    return texts.read((this.#fields[at + WHERE]! & 2) === 0 ? this.#source : this.#own, from, from + this.#fields[at + VALUE_BYTES]!);
   }
 
   /** A value of one to 15 digits; NaN for any other, or none. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DECODED_PROPERTIES_BUCKETS, sortAsJavaMap } from '@perigee/core/kit/java-map-order';
+import { TextCache } from '@perigee/core/kit/text-cache';
 import { encodeProperties, parseProperties } from '@perigee/core/message/properties';
 import { naturalProperty, PROPERTIES_MAX, PropertyBytes, sortProperties, writeProperties } from '@perigee/core/message/property-bytes';
 import fc from 'fast-check';
@@ -20,6 +21,8 @@ const change = fc.oneof(
   fc.record({ kind: fc.constant('sort' as const), name, value }),
 );
 
+const texts = new TextCache();
+
 test('properties as bytes are asked, changed, sorted and written as a map of them is', () => {
   const properties = new PropertyBytes();
   fc.assert(
@@ -28,13 +31,19 @@ test('properties as bytes are asked, changed, sorted and written as a map of the
       const map = parseProperties(text);
       const bytes = Buffer.from('#'.repeat(before) + text, 'utf8');
       assert.ok(properties.read(bytes, before, bytes.length));
-      for (const [at, expected] of map) assert.equal(bytes.toString('utf8', properties.readStart(at), properties.readEnd(at)), expected);
-      assert.equal(properties.readStart('never there'), -1);
+      for (const [at, expected] of map) assert.equal(properties.getCached(at, texts), expected);
+      assert.equal(properties.getCached('never there', texts), undefined);
+      const read = ranges();
+      properties.noteRead(read);
+      const inText = (start: number, end: number): string => (start < 0 ? '' : bytes.toString('utf8', start, end));
+      assert.equal(inText(read.uniqueKeyStart, read.uniqueKeyEnd), map.get('UNIQ_KEY') ?? '');
+      assert.equal(inText(read.keysStart, read.keysEnd), map.get('KEYS') ?? '');
+      assert.equal(inText(read.tagsStart, read.tagsEnd), map.get('TAGS') ?? '');
       for (const { kind, name: changed, value: wanted } of changes) {
         if (kind === 'set') {
           map.set(changed, wanted);
           properties.set(changed, wanted);
-          assert.equal(properties.readStart(changed), -1);
+          assert.equal(properties.getCached(changed, texts), wanted);
         } else if (kind === 'delete') assert.equal(properties.delete(changed), map.delete(changed));
         else {
           sortAsJavaMap(map, DECODED_PROPERTIES_BUCKETS);

@@ -13,9 +13,9 @@ import type { DelayLimits, DelayRefusals } from './delay-refusals.ts';
 import { encodeRecallHandle } from './recall-handle.ts';
 import type { TimerHint, TimerHints } from './timer-hints.ts';
 
-const DECIMAL = /^[+-]?\d{1,18}$/;
-const INT = /^[+-]?\d{1,10}$/;
-const LEVEL_MAX = 9_999_999_999;
+const INTEGER = /^[+-]?(\d+)$/;
+const LEVEL_DIGITS_MAX = 10;
+const TIME_DIGITS_MAX = 18;
 /** The first that is there counts. `unitMs` undefined: a time, else a delay in that unit. */
 const TIMES: readonly { readonly name: string; readonly unitMs: number | undefined }[] = [
   { name: 'TIMER_DELAY_SEC', unitMs: 1000 },
@@ -55,11 +55,15 @@ export function delayHook(parts: DelayHookParts): PutHook {
 
 /** The property DELAY; 0 when it is missing, undefined when it is no number. */
 function levelOf(properties: PropertySet): number | undefined {
-  const natural = naturalProperty(properties, 'DELAY');
-  if (natural <= LEVEL_MAX) return natural;
-  const text = properties.get('DELAY');
-  if (text === undefined) return 0;
-  return INT.test(text) ? Number(text) : undefined;
+  return properties.has('DELAY') ? integerOf(properties, 'DELAY', LEVEL_DIGITS_MAX) : 0;
+}
+
+/** The integer that a property is, with a sign or without; undefined when it is none of so many digits. */
+function integerOf(properties: PropertySet, name: string, digitsMax: number): number | undefined {
+  const natural = naturalProperty(properties, name);
+  if (natural < 10 ** digitsMax) return natural;
+  const digits = INTEGER.exec(properties.get(name) ?? '')?.[1];
+  return digits !== undefined && digits.length <= digitsMax ? Number(properties.get(name)) : undefined;
 }
 
 function toLevel({ levelsMs }: DelayHookParts, draft: MessageDraft, asked: number): void {
@@ -78,14 +82,6 @@ function divert(draft: MessageDraft, topic: string, queueId: number): void {
   draft.queueId = queueId;
 }
 
-/** The number that a property is; undefined when it is none. */
-function timeOf(properties: PropertySet, name: string): number | undefined {
-  const natural = naturalProperty(properties, name);
-  if (natural === natural) return natural;
-  const text = properties.get(name) as string;
-  return DECIMAL.test(text) ? Number(text) : undefined;
-}
-
 function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefined {
   const { properties } = draft;
   const asked = TIMES.find(({ name }) => properties.has(name));
@@ -93,7 +89,7 @@ function toTimer(parts: DelayHookParts, draft: MessageDraft): Refusal | undefine
   const { refusals, limits } = parts;
   const timer = parts.timer();
   if (timer === undefined) return refusals.wheelDisabled();
-  const time = timeOf(properties, asked.name);
+  const time = integerOf(properties, asked.name, TIME_DIGITS_MAX);
   if (time === undefined) return refusals.notATime(asked.name, properties.get(asked.name) as string);
   const nowMs = parts.nowMs();
   const deliverMs = asked.unitMs === undefined ? time : nowMs + time * asked.unitMs;

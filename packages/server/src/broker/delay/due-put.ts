@@ -31,6 +31,7 @@ import type { RecordCursor } from '../../store/record-cursor.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import type { MessageDraft, PutHook } from '../message-put.ts';
 import { HALF_TOPIC, TIMER_TOPIC } from '../names.ts';
+import type { TimerHint } from './timer-hints.ts';
 
 /** What a message with more properties than {@link PropertyBytes} holds is scanned for. */
 const INDEXED = ['UNIQ_KEY', 'KEYS', 'TAGS'];
@@ -106,7 +107,8 @@ export class DuePut implements AppendSink {
   #properties: PropertySet = this.#propertyBytes;
   readonly #scanner = new PropertyScanner(INDEXED);
   readonly #topics = new TextCache();
-  #realTopic = '';
+  /** REAL_TOPIC; empty without one. */
+  realTopic = '';
   /** The time written last, as text. */
   #dequeueMs = -1;
   #dequeueText = '';
@@ -148,27 +150,15 @@ export class DuePut implements AppendSink {
     const { bytes } = this.#parts.records;
     const isRead = this.#propertyBytes.read(bytes, this.#propertiesStart, this.#propertiesEnd);
     this.#properties = isRead ? this.#propertyBytes : parseProperties(bytes.toString('utf8', this.#propertiesStart, this.#propertiesEnd));
-    this.#realTopic = this.#readRealTopic();
-  }
-
-  get realTopic(): string {
-    return this.#realTopic;
-  }
-
-  #readRealTopic(): string {
-    const properties = this.#properties;
-    if (!(properties instanceof PropertyBytes)) return properties.get('REAL_TOPIC') ?? '';
-    const start = properties.readStart('REAL_TOPIC');
-    return start < 0 ? '' : this.#topics.read(this.#parts.records.bytes, start, properties.readEnd('REAL_TOPIC'));
+    this.realTopic = (isRead ? this.#propertyBytes.getCached('REAL_TOPIC', this.#topics) : this.#properties.get('REAL_TOPIC')) ?? '';
   }
 
   get uniqueKey(): string {
     return this.#properties.get('UNIQ_KEY') ?? '';
   }
 
-  /** TIMER_OUT_MS; NaN when it is missing or no time. */
-  get outMs(): number {
-    return naturalProperty(this.#properties, 'TIMER_OUT_MS');
+  get hint(): TimerHint {
+    return { outMs: naturalProperty(this.#properties, 'TIMER_OUT_MS'), topic: this.realTopic, isDelete: this.hasDeleteKey };
   }
 
   get hasDeleteKey(): boolean {
@@ -188,7 +178,7 @@ export class DuePut implements AppendSink {
 
   /** Puts the message loaded last. `group` hears when it is in the page cache. */
   put(due: Due, group: DueGroup): DuePutResult {
-    const realTopic = this.realTopic;
+    const { realTopic } = this;
     if (realTopic.length === 0 || realTopic === HALF_TOPIC) return this.#skip(due, realTopic, 'it does not say where it is meant for');
     const queue = due.kind === 'roll' ? this.#parts.queue(TIMER_TOPIC, 0) : this.#parts.queue(realTopic, this.#realQueueId());
     this.#fillRecord();

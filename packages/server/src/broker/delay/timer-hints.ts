@@ -7,7 +7,7 @@
 const HINTS = 4096;
 
 export interface TimerHint {
-  /** TIMER_OUT_MS. */
+  /** TIMER_OUT_MS; NaN when it is missing or no time. */
   readonly outMs: number;
   /** REAL_TOPIC. */
   readonly topic: string;
@@ -18,9 +18,7 @@ export interface TimerHint {
 export class TimerHints {
   readonly #queueOffsets = new Float64Array(HINTS).fill(-1);
   readonly #physicalOffsets = new Float64Array(HINTS);
-  readonly #outMs = new Float64Array(HINTS);
-  readonly #isDelete = new Uint8Array(HINTS);
-  readonly #topics = new Array<string>(HINTS).fill('');
+  readonly #hints = new Array<TimerHint | undefined>(HINTS).fill(undefined);
   readonly #rollBacks: () => number;
   #seenRollBacks: number;
 
@@ -31,38 +29,25 @@ export class TimerHints {
   }
 
   /** A message was appended at that place of the timer topic. */
-  note(queueOffset: number, physicalOffset: number, message: TimerHint): void {
+  note(queueOffset: number, physicalOffset: number, hint: TimerHint): void {
     this.#forgetRolledBack();
     const at = queueOffset & (HINTS - 1);
     this.#queueOffsets[at] = queueOffset;
     this.#physicalOffsets[at] = physicalOffset;
-    this.#outMs[at] = message.outMs;
-    this.#isDelete[at] = message.isDelete ? 1 : 0;
-    this.#topics[at] = message.topic;
+    this.#hints[at] = hint;
   }
 
-  /** Where the hint to the message at that place is, for the questions below; -1 without one. */
-  find(queueOffset: number, physicalOffset: number): number {
+  /** The hint to the message at that place; undefined without one. */
+  find(queueOffset: number, physicalOffset: number): TimerHint | undefined {
     this.#forgetRolledBack();
     const at = queueOffset & (HINTS - 1);
-    return this.#queueOffsets[at] === queueOffset && this.#physicalOffsets[at] === physicalOffset ? at : -1;
-  }
-
-  outMs(at: number): number {
-    return this.#outMs[at]!;
-  }
-
-  topic(at: number): string {
-    return this.#topics[at]!;
-  }
-
-  isDelete(at: number): boolean {
-    return this.#isDelete[at] === 1;
+    return this.#queueOffsets[at] === queueOffset && this.#physicalOffsets[at] === physicalOffset ? this.#hints[at] : undefined;
   }
 
   /** Forgets all: the store may have been cut since. */
   clear(): void {
     this.#queueOffsets.fill(-1);
+    this.#hints.fill(undefined);
   }
 
   #forgetRolledBack(): void {

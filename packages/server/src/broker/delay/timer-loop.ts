@@ -225,11 +225,9 @@ export class TimerLoop implements QueueArrival {
     const physicalOffset = rows.physicalOffset(place);
     const sizeBytes = rows.sizeBytes(place);
     if (rows.isBlank(place)) return 0;
-    const hint = hints.find(this.#nextRow + place, physicalOffset);
-    if (hint < 0 && !intake.load(physicalOffset, sizeBytes)) return 0;
-    const outMs = hint < 0 ? intake.outMs : hints.outMs(hint);
-    const topic = hint < 0 ? intake.realTopic : hints.topic(hint);
-    const isDelete = hint < 0 ? intake.hasDeleteKey : hints.isDelete(hint);
+    const hint = hints.find(this.#nextRow + place, physicalOffset) ?? (intake.load(physicalOffset, sizeBytes) ? intake.hint : undefined);
+    if (hint === undefined) return 0;
+    const { outMs, topic, isDelete } = hint;
     if (Number.isNaN(outMs)) {
       this.#log.warn('a message in the timer topic has no time; it is passed over', { physicalOffset });
       return 0;
@@ -238,15 +236,15 @@ export class TimerLoop implements QueueArrival {
     const placed = timer.put({ physicalOffset, sizeBytes, outMs: outMs - (outMs % timer.tickMs), isDelete, topicHash });
     if (placed === 'blocked') return RETRY_MS;
     if (placed === 'placed') metrics.add(topic, isDelete ? -1 : 1, this.#nowMs);
-    else if (!isDelete && (hint < 0 || intake.load(physicalOffset, sizeBytes)))
-      return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
+    else if (!isDelete) return this.#putLate({ physicalOffset, sizeBytes, kind: 'timer', enqueueMs: NEVER_ENQUEUED });
     return 0;
   }
 
-  /** Delivers the message loaded last past the wheel; answers 0, or after how long to try again. */
+  /** Delivers a message past the wheel; answers 0, or after how long to try again. */
   #putLate(due: Due): number {
-    if (this.#parts.settings.timerStopDequeue) return STOPPED_MS;
-    return this.#parts.intake.put(due, this.#late) === 'busy' ? RETRY_MS : 0;
+    const { settings, intake } = this.#parts;
+    if (settings.timerStopDequeue) return STOPPED_MS;
+    return intake.load(due.physicalOffset, due.sizeBytes) && intake.put(due, this.#late) === 'busy' ? RETRY_MS : 0;
   }
 
   // --- from the wheel to where they were meant for ---

@@ -67,18 +67,16 @@ export class SendProperties implements IndexedRanges {
   read(view: RequestView, slot: number): boolean {
     this.length = 0;
     this.bytes = this.#read;
-    this.#begin(this.#read);
     const start = view.starts[slot] as number;
-    if (start < 0) return true;
-    const end = view.ends[slot] as number;
-    if (end - start > SCRATCH_BYTES - 1) return false;
-    if (view.escaped[slot] === 1) {
-      if (!this.#unescape(view.bytes, start, end)) return false;
-    } else {
-      this.length = view.bytes.copy(this.bytes, 0, start, end);
-      this.scan(this.bytes, 0, this.length);
+    if (start >= 0) {
+      const end = view.ends[slot] as number;
+      if (end - start > SCRATCH_BYTES - 1) return false;
+      if (view.escaped[slot] === 1) {
+        if (!this.#unescape(view.bytes, start, end)) return false;
+      } else this.length = view.bytes.copy(this.bytes, 0, start, end);
+      if (this.length > 0 && this.bytes[this.length - 1] !== VALUE_END) this.bytes[this.length++] = VALUE_END;
     }
-    if (this.length > 0 && this.bytes[this.length - 1] !== VALUE_END) this.bytes[this.length++] = VALUE_END;
+    this.scan(this.bytes, 0, this.length);
     return true;
   }
 
@@ -99,49 +97,37 @@ export class SendProperties implements IndexedRanges {
     return this.bytes.toString('utf8', 0, this.length);
   }
 
-  /** Undoes the escapes and notes the properties on the way. */
   #unescape(source: Buffer, start: number, end: number): boolean {
     const target = this.bytes;
     let to = 0;
-    let segment = 0;
-    let middle = -1;
-    // Negative as soon as a separator stood there without an escape.
-    let raw = 0;
     for (let i = start; i < end; i++) {
       const c = source[i] as number;
       if (c !== BACKSLASH) {
         target[to++] = c;
-        raw |= c - VALUE_END - 1;
         continue;
       }
       // What Java and most others write: \u0001 and \u0002.
-      const isControl = source[i + 1] === LETTER_U && source[i + 2] === 0x30 && source[i + 3] === 0x30 && source[i + 4] === 0x30;
-      const digit = isControl ? (source[i + 5] as number) - 48 : -1;
-      if (digit < 0 || digit > 9) return this.#unescapeSlowly(source, start, end);
-      if (digit === NAME_END) {
-        if (middle < 0) middle = to;
-      } else if (digit === VALUE_END) {
-        if (middle > segment && to - middle > 1) this.#note(segment, middle, to);
-        segment = to + 1;
-        middle = -1;
+      if (source[i + 1] === LETTER_U && source[i + 2] === 0x30 && source[i + 3] === 0x30 && source[i + 4] === 0x30) {
+        const digit = (source[i + 5] as number) - 48;
+        if (digit >= 0 && digit <= 9) {
+          target[to++] = digit;
+          i += 5;
+          continue;
+        }
       }
-      target[to++] = digit;
-      i += 5;
+      return this.#unescapeSlowly(source, start, end);
     }
     this.length = to;
-    if (raw < 0) this.scan(target, 0, to);
-    else if (middle > segment && to - middle > 1) this.#note(segment, middle, to);
     return true;
   }
 
   #unescapeSlowly(source: Buffer, start: number, end: number): boolean {
     try {
       this.length = this.bytes.write(unescapeJson(source.toString('utf8', start, end)), 0, 'utf8');
+      return true;
     } catch {
       return false;
     }
-    this.scan(this.bytes, 0, this.length);
-    return true;
   }
 
   /**
@@ -149,20 +135,6 @@ export class SendProperties implements IndexedRanges {
    * (remoting.md 10.1).
    */
   scan(bytes: Buffer, from: number, to: number): void {
-    this.#begin(bytes);
-    let start = from;
-    while (start < to) {
-      let middle = start;
-      while (middle < to && bytes[middle] !== NAME_END && bytes[middle] !== VALUE_END) middle++;
-      let end = middle;
-      while (end < to && bytes[end] !== VALUE_END) end++;
-      if (middle > start && end - middle > 1) this.#note(start, middle, end);
-      start = end + 1;
-    }
-  }
-
-  /** Nothing is noted of the properties in `bytes`. */
-  #begin(bytes: Buffer): void {
     this.#scanned = bytes;
     this.uniqueKeyStart = -1;
     this.uniqueKeyEnd = -1;
@@ -172,6 +144,15 @@ export class SendProperties implements IndexedRanges {
     this.tagsEnd = -1;
     this.waits = true;
     this.special = false;
+    let start = from;
+    while (start < to) {
+      let middle = start;
+      while (middle < to && bytes[middle] !== NAME_END && bytes[middle] !== VALUE_END) middle++;
+      let end = middle;
+      while (end < to && bytes[end] !== VALUE_END) end++;
+      if (middle > start && end - middle > 1) this.#note(start, middle, end);
+      start = end + 1;
+    }
   }
 
   #note(start: number, middle: number, end: number): void {
