@@ -248,6 +248,20 @@ test('while the disk is full nothing is lost and nothing comes twice', async () 
   );
 });
 
+test('a message that gets the place of one that the disk refused comes at its own time', async () => {
+  const broker = await e2e();
+  const { clock } = broker.cluster;
+  broker.disk.inject({ operation: 'write', path: '/data/store/commitlog', code: 'ENOSPC', times: 1 });
+  assert.notEqual((await sendTimer(broker, 60_000, { body: 'refused' })).code, 0);
+  await clock.advance(1_500);
+  const outMs = wallOf(broker).wallMs() + 3_000;
+  const properties = { TIMER_OUT_MS: String(outMs), REAL_TOPIC: 'T', REAL_QID: '0', UNIQ_KEY: 'K' };
+  const answer = await broker.send({ topic: 'rmq_sys_wheel_timer', body: 'its own', properties });
+  assert.deepEqual([answer.code, answer.ext['queueOffset']], [0, '0']);
+  await clock.advance(5_000);
+  assert.deepEqual(await bodiesOf(broker), ['its own']);
+});
+
 test('a message without a time in the timer topic is passed over, and those behind it are not', async () => {
   const broker = await e2e();
   await broker.send({ topic: 'rmq_sys_wheel_timer', body: 'intruder' });
