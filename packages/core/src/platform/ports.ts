@@ -140,6 +140,7 @@ export interface Disk {
   listNow(path: string): DiskEntry[];
   /** Creates the directory and its parents. */
   makeDirectoryNow(path: string): void;
+  makeDirectory(path: string): Promise<void>;
   /** Replaces an existing target. */
   renameNow(from: string, to: string): void;
   /** Removes a file; nothing happens when it is missing. */

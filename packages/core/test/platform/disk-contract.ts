@@ -146,6 +146,17 @@ function directoryContract(make: DiskUnderTest): void {
     assert.equal(disk.statNow(`${root}/a/b/c`)?.isDirectory, true);
   });
 
+  it('makes directories off the turn, some with the same parents at once', async () => {
+    const { disk, root } = make();
+    await Promise.all(['c', 'd', 'c'].map((name) => disk.makeDirectory(`${root}/a/b/${name}`)));
+    assert.deepEqual(
+      disk.listNow(`${root}/a/b`).map(({ name }) => name),
+      ['c', 'd'],
+    );
+    disk.openNow(`${root}/file`, { mode: 'write' }).closeNow();
+    await assert.rejects(disk.makeDirectory(`${root}/file`));
+  });
+
   it('lists entries by name, and nothing for a missing directory', () => {
     const { disk, root } = make();
     for (const name of ['b', 'a', 'Z', '10', '9']) disk.openNow(`${root}/${name}`, { mode: 'write' }).closeNow();

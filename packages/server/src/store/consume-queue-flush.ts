@@ -12,9 +12,9 @@ import type { ConsumeQueueTable } from './consume-queue-table.ts';
 
 /** Queues flushed in one turn: 64 page-cache writes are some 0.2 ms. */
 export const FLUSHED_QUEUES_PER_TURN = 64;
-/** And for no longer than this: a queue that gets its first row needs a folder and a file, which is a millisecond, not 3 µs. */
+/** And for no longer than this: a write that the page cache has no room for waits for the device. */
 const SLICE_MS = 2;
-/** Syncs under way at once: what libuv's threadpool of four can do, less one for the CommitLog's own. */
+/** Syncs, and first files of queues, under way at once: what libuv's threadpool of four can do, less one for the CommitLog's own. */
 const SYNCS_AT_ONCE = 3;
 
 /** The newest record whose rows are all in the queues. */
@@ -146,6 +146,7 @@ export class ConsumeQueueFlushLoop {
     const round = startRound(table.takeDirty());
     try {
       for (let slice = nextSlice(round); slice.length > 0; slice = nextSlice(round)) {
+        await this.#prepareFiles(slice.filter((queue) => queue.needsFile));
         let endMs = clock.monotonicMs() + SLICE_MS;
         for (const queue of slice) {
           this.#unsynced.add(queue);
@@ -164,6 +165,13 @@ export class ConsumeQueueFlushLoop {
         this.#unsynced.add(queue);
       }
       throw error;
+    }
+  }
+
+  async #prepareFiles(queues: readonly ConsumeQueue[]): Promise<void> {
+    for (let first = 0; first < queues.length; first += SYNCS_AT_ONCE) {
+      // What fails here fails again in the flush, which reports it.
+      await Promise.allSettled(queues.slice(first, first + SYNCS_AT_ONCE).map((queue) => queue.prepareFile()));
     }
   }
 

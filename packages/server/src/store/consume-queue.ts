@@ -163,6 +163,16 @@ export class ConsumeQueue {
     return into.count;
   }
 
+  /** Rows wait, and there is no file to write them to: {@link prepareFile} makes it without holding up the turn. */
+  get needsFile(): boolean {
+    return this.#end > this.#written && this.#files.segmentCount === 0;
+  }
+
+  /** Makes the first file. After a failure {@link flushNow} makes it itself, or says what is wrong. */
+  prepareFile(): Promise<void> {
+    return this.#files.prepareFirst(this.#written);
+  }
+
   /** Writes the rows that are only in memory into the page cache; answers how many bytes. */
   flushNow(): number {
     const bytes = this.#end - this.#written;

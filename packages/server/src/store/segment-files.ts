@@ -161,7 +161,9 @@ export class SegmentFiles {
       this.#discard(prepared);
     }
     const segment = prepared?.segment.startOffset === startOffset ? prepared.segment : this.#newSegment(startOffset);
-    this.#makeDirectory(segment.directory);
+    if (!segment.handle.exists) {
+      this.#makeDirectory(segment.directory);
+    }
     const file = this.#openFiles.nowOf(segment.handle);
     if (file.sizeNow() !== this.segmentBytes) {
       file.truncateNow(this.segmentBytes);
@@ -180,12 +182,27 @@ export class SegmentFiles {
     if (this.#segments.length === 0 || this.#closed) {
       return Promise.resolve();
     }
-    const startOffset = this.endOffset;
+    return this.#prepare(this.endOffset, (segment) => this.#createAhead(segment));
+  }
+
+  /**
+   * Makes the file that the first write at `offset` needs, with its directory, off the turn: a file system that is busy with
+   * its journal takes milliseconds for both. It is durable with the next {@link sync} after that write, as if {@link writeNow} had made
+   * it. Does nothing when there is a file. After a failure the write makes it itself.
+   */
+  prepareFirst(offset: number): Promise<void> {
+    if (this.#segments.length > 0 || this.#closed) {
+      return Promise.resolve();
+    }
+    return this.#prepare(offset - (offset % this.segmentBytes), (segment) => this.#createFirst(segment));
+  }
+
+  #prepare(startOffset: number, create: (segment: Segment) => Promise<void>): Promise<void> {
     if (this.#prepared?.segment.startOffset === startOffset) {
       return this.#prepared.done;
     }
     const segment = this.#newSegment(startOffset);
-    const preparation = { segment, done: this.#createAhead(segment) };
+    const preparation = { segment, done: create(segment) };
     this.#prepared = preparation;
     preparation.done.catch(() => {
       if (this.#prepared === preparation) {
@@ -363,9 +380,12 @@ export class SegmentFiles {
   /** Removes all files of the queue and forgets them; the directories stay. */
   async destroy(): Promise<void> {
     const segments = this.#segments;
+    const preparation = this.#prepared;
     this.closeNow();
     this.#segments = [];
     this.#recent = undefined;
+    // Nothing comes into the directories any more when they are the caller's to remove.
+    await preparation?.done.catch(() => {});
     for (const segment of segments.reverse()) {
       await this.#disk.remove(segment.handle.path);
     }
@@ -438,6 +458,20 @@ export class SegmentFiles {
       }
     });
     await this.#disk.syncDirectory(segment.directory);
+  }
+
+  async #createFirst(segment: Segment): Promise<void> {
+    const { directory, handle } = segment;
+    const parents = missingParents(this.#disk, directory);
+    await this.#disk.makeDirectory(directory);
+    for (const parent of parents) {
+      this.#unsyncedDirectories.add(parent);
+    }
+    await this.#openFiles.useOpenedLate(handle, async (file) => {
+      if (file.sizeNow() !== this.segmentBytes) {
+        await file.truncate(this.segmentBytes);
+      }
+    });
   }
 
   #discard(preparation: Preparation): void {

@@ -146,6 +146,32 @@ test('after a failed sync the checkpoint stays where it is: the kernel may have 
   assert.equal(checkpoint.logicsMsgTimestamp, 0);
 });
 
+test('folders and files of new queues are made off the turn, and rows are written when they are there', async () => {
+  const { platform, table, loop, put } = build();
+  for (let id = 0; id < 5; id++) put('T', id);
+  const cancel = platform.disk.inject({ operation: 'makeDirectory', path: 's/consumequeue', delayMs: 100 });
+  const beforeMs = platform.clock.monotonicMs();
+  const round = loop.flush();
+  // A fault of a call that blocks would have moved the clock already.
+  assert.equal(platform.clock.monotonicMs(), beforeMs);
+  await platform.run(round);
+  cancel();
+  // Three at once.
+  assert.equal(platform.clock.monotonicMs() - beforeMs, 200);
+  for (let id = 0; id < 5; id++) assert.equal(table.get('T', id)?.unwrittenRows, 0);
+});
+
+test('a topic that is removed while its files are being made leaves none behind', async () => {
+  const { platform, table, loop, put } = build();
+  put('Gone', 0);
+  const cancel = platform.disk.inject({ operation: 'makeDirectory', path: 's/consumequeue/Gone', delayMs: 100, times: 1 });
+  const round = loop.flush();
+  await platform.run(table.removeTopic('Gone'));
+  await platform.run(round);
+  cancel();
+  assert.equal(platform.disk.statNow('s/consumequeue/Gone'), undefined);
+});
+
 test('a removed topic leaves no file and no work behind', async () => {
   const { platform, table, loop, put } = build();
   put('Gone', 0);

@@ -44,6 +44,42 @@ test('a write that would leave a hole is our bug and throws', () => {
   assert.throws(() => segments.createNow(30), /does not follow/);
 });
 
+test('the first file is made off the turn where the first write needs it, and is durable with the next sync', async () => {
+  const platform = simPlatform();
+  const { disk, segments } = segmentsOn(platform.disk);
+  await platform.run(Promise.all([segments.prepareFirst(23), segments.prepareFirst(23)]));
+  assert.deepEqual([names(disk), segments.segmentCount], [['00000000000000000020'], 0]);
+  const cancel = disk.inject({ operation: 'truncate', code: 'EIO' });
+  segments.writeNow(Buffer.from('abc'), 0, 3, 23);
+  cancel();
+  await platform.run(segments.prepareFirst(40));
+  assert.deepEqual([names(disk), segments.minOffset, segments.endOffset], [['00000000000000000020'], 20, 30]);
+  disk.makeDirectoryNow('dir/log');
+  await platform.run(segments.sync(20, 26));
+  await platform.run(disk.syncDirectory('.'));
+  disk.losePower();
+  const again = segmentsOn(disk).segments;
+  again.load();
+  const back = Buffer.alloc(3);
+  assert.deepEqual([again.readNow(back, 0, 3, 23), back.toString()], [3, 'abc']);
+});
+
+test('a first file that cannot be made ahead is made by the write; one that is on its way when the queue is removed does not stay', async () => {
+  const platform = simPlatform();
+  const { disk, segments } = segmentsOn(platform.disk);
+  disk.inject({ operation: 'makeDirectory', code: 'EIO', times: 1 });
+  await assert.rejects(platform.run(segments.prepareFirst(0)), { code: 'EIO' });
+  segments.writeNow(Buffer.alloc(4), 0, 4, 0);
+  assert.deepEqual(names(disk), ['00000000000000000000']);
+  const { segments: removed } = segmentsOn(disk);
+  await platform.run(segments.destroy());
+  disk.inject({ operation: 'open', delayMs: 50, times: 1 });
+  const late = removed.prepareFirst(0);
+  await platform.run(removed.destroy());
+  await platform.run(late);
+  assert.deepEqual(names(disk), []);
+});
+
 test('the next file is made ahead, taken without work, and removed when nobody took it', async () => {
   const platform = simPlatform();
   const { disk, segments } = segmentsOn(platform.disk);

@@ -124,6 +124,21 @@ class NodeDisk implements Disk {
     makeDirectories(path);
   }
 
+  async makeDirectory(path: string): Promise<void> {
+    try {
+      await fs.promises.mkdir(path);
+    } catch (error) {
+      if (isDirectory(path)) return;
+      if (!isMissing(error)) throw error;
+      const parent = dirname(path);
+      // Somebody else may have made it meanwhile.
+      if (!isDirectory(parent)) await this.makeDirectory(parent);
+      await fs.promises.mkdir(path).catch((again: unknown) => {
+        if (!isDirectory(path)) throw again;
+      });
+    }
+  }
+
   renameNow(from: string, to: string): void {
     fs.renameSync(from, to);
   }

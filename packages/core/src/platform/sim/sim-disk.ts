@@ -88,6 +88,14 @@ export class SimDisk implements Disk, FaultyDisk {
 
   makeDirectoryNow(path: string): void {
     this.faultNow('makeDirectory', path);
+    this.#makeDirectory(path);
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return this.onDevice('makeDirectory', path, () => () => this.#makeDirectory(path));
+  }
+
+  #makeDirectory(path: string): void {
     if (this.readOnly && !(this.storage.find(path) instanceof SimDirectory)) throw diskError('EROFS', 'mkdir', path);
     this.storage.makeDirectory(path, this.#wallMs());
   }

@@ -12,6 +12,7 @@ after(() => rmSync(base, { recursive: true, force: true }));
 diskContract('node disk', () => ({ disk: nodeDisk(), root: mkdtempSync(join(base, 'case-')) }));
 
 // `perigee up --data /proc/x` once used a whole core for ever.
-test('a directory below a parent that takes none is refused', { skip: process.platform !== 'linux' && 'needs /proc' }, () => {
+test('a directory below a parent that takes none is refused', { skip: process.platform !== 'linux' && 'needs /proc' }, async () => {
   assert.throws(() => nodeDisk().makeDirectoryNow('/proc/perigee/data'), { code: 'ENOENT' });
+  await assert.rejects(nodeDisk().makeDirectory('/proc/perigee/data'), { code: 'ENOENT' });
 });
