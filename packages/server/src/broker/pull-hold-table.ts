@@ -9,6 +9,8 @@ import type { QueueArrival, StoreQueue } from '../store/store-queue.ts';
 
 /** Pulls held at once; more are answered "nothing new" right away. */
 const HELD_PULLS_MAX = 200_000;
+/** One connection has at most one of so many parts of them, so that it cannot take the others' places. */
+const CONNECTION_SHARE = 4;
 /** A full table looks for pulls of closed connections at most this often. */
 const SWEEP_PERIOD_MS = 1_000;
 const BUCKET_MS = 100;
@@ -71,6 +73,7 @@ export class PullHoldTable {
   /** Woken in the next turn, for there is more to look at. */
   #next: HeldPull[] = [];
   #count = 0;
+  readonly #perConnection = new Map<RemotingConnection, number>();
   /** Runs while a deadline is waited for; an idle broker has no timer for it. */
   #cancel: Cancel | undefined;
   #stopped = false;
@@ -94,10 +97,10 @@ export class PullHoldTable {
     return this.#count;
   }
 
-  /** Holds a pull; false when too many are held already. */
+  /** Holds a pull; false when too many are held already, of this connection or in all. */
   hold(pull: HeldPull): boolean {
+    if ((this.#perConnection.get(pull.connection) ?? 0) >= this.#pullsMax / CONNECTION_SHARE) return false;
     if (this.#count >= this.#pullsMax && !this.#sweep()) return false;
-    this.#count++;
     this.#join(pull);
     const number = bucketOf(pull);
     const bucket = this.#buckets.get(number);
@@ -120,7 +123,6 @@ export class PullHoldTable {
       return true;
     }
     pull.done = false;
-    this.#count++;
     this.#join(pull);
     return true;
   }
@@ -132,15 +134,27 @@ export class PullHoldTable {
     this.#sweptMs = nowMs;
     for (const [queue, holds] of this.#queues) {
       const live = holds.pulls.filter((pull) => !pull.connection.closed);
-      for (const pull of holds.pulls) pull.done ||= pull.connection.closed;
-      this.#count -= holds.pulls.length - live.length;
+      for (const pull of holds.pulls) {
+        if (!pull.connection.closed || pull.done) continue;
+        pull.done = true;
+        this.#uncount(pull);
+      }
       holds.pulls = live;
       if (live.length === 0) this.release(queue);
     }
     return this.#count < this.#pullsMax;
   }
 
+  #uncount({ connection }: HeldPull): void {
+    this.#count--;
+    const left = (this.#perConnection.get(connection) ?? 0) - 1;
+    if (left > 0) this.#perConnection.set(connection, left);
+    else this.#perConnection.delete(connection);
+  }
+
   #join(pull: HeldPull): void {
+    this.#count++;
+    this.#perConnection.set(pull.connection, (this.#perConnection.get(pull.connection) ?? 0) + 1);
     let holds = this.#queues.get(pull.queue);
     if (holds === undefined) {
       holds = new QueueHolds(this);
@@ -172,7 +186,7 @@ export class PullHoldTable {
   wake(pull: HeldPull): void {
     if (pull.done) return;
     pull.done = true;
-    this.#count--;
+    this.#uncount(pull);
     this.#ready.push(pull);
     this.#scheduleTurn();
   }

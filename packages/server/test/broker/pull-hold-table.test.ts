@@ -174,3 +174,49 @@ test('a full table makes room by letting go of pulls whose connections are close
   await made.world.advance(1_000);
   assert.equal(table.hold(held(made, 10_000)), false);
 });
+
+test('one connection holds a quarter of all at most, and has room again when its pulls are answered or expire', async () => {
+  const made = setup();
+  const table = new PullHoldTable(
+    made.platform.clock,
+    () => {},
+    () => {},
+    8,
+  );
+  const greedy = { closed: false } as RemotingConnection;
+  const more = (timeoutMs: number): HeldPull => held(made, timeoutMs, { connection: greedy });
+  assert.ok(table.hold(more(1_000)));
+  assert.ok(table.hold(more(10_000)));
+  assert.equal(table.hold(more(10_000)), false);
+  assert.ok(table.hold(held(made, 10_000)), 'others have their places');
+  assert.equal(table.size, 3);
+  await made.world.advance(1_200);
+  assert.ok(table.hold(more(10_000)), 'one has expired');
+  assert.equal(table.hold(more(10_000)), false);
+  made.queue.arrive();
+  assert.equal(table.size, 0);
+  assert.ok(table.hold(more(10_000)));
+  assert.ok(table.hold(more(10_000)));
+  assert.equal(table.hold(more(10_000)), false);
+});
+
+test('a pull that is put back counts once', () => {
+  const made = setup();
+  const table = new PullHoldTable(
+    made.platform.clock,
+    (pull) => {
+      assert.ok(table.holdAgain({ ...pull, queueOffset: made.queue.rows.maxQueueOffset }));
+    },
+    () => {},
+    8,
+  );
+  const connection = { closed: false } as RemotingConnection;
+  assert.ok(table.hold(held(made, 10_000, { connection })));
+  for (let n = 0; n < 5; n++) {
+    made.queue.arrive();
+    table.runReady();
+  }
+  assert.equal(table.size, 1);
+  assert.ok(table.hold(held(made, 10_000, { connection })));
+  assert.equal(table.hold(held(made, 10_000, { connection })), false);
+});
