@@ -112,6 +112,8 @@ export interface PerigeeBrokerOptions {
   /** `host:port`, several separated by `;`. */
   readonly namesrv: string;
   readonly brokerName?: string;
+  /** `--shards`; the ports of each are 10 above those of the one before. */
+  readonly shards?: number;
   /** storePathRootDir; `store` in the folder unless given. */
   readonly storeDir?: string;
   /** More broker.conf keys; they win over ours. */
@@ -134,7 +136,8 @@ export async function startPerigeeBroker(options: PerigeeBrokerOptions): Promise
     storePathRootDir: options.storeDir ?? join(dir, 'store'),
     ...options.conf,
   });
-  return start({ args: ['broker', '-c', conf], dir, port, bootLine: 'boot success' });
+  if (options.shards === undefined) return start({ args: ['broker', '-c', conf], dir, port, bootLine: 'boot success' });
+  return start({ args: ['broker', '-c', conf, '--shards', String(options.shards)], dir, port, bootLine: 'The shards[' });
 }
 
 /** `perigee up`: `address` is its NameServer, `brokerAddress` its broker. */

@@ -16,7 +16,9 @@ by \`node scripts/config-docs.ts\` from the declarations in the code.
 - \`--strict-config\` turns unknown keys and unreadable values into errors.
 - Files that ask for a slave, DLedger, a controller, a broker container, access control or RocksDB stop with a sentence that names the missing feature.
 - \`mqadmin updateBrokerConfig\` changes the keys marked "at once" in the running broker; the others are stored for the next start.
-  The file keeps its comments; its previous content is beside it as \`.bak\`. Keys named by \`configBlackList\` are refused.`;
+  The file keeps its comments; its previous content is beside it as \`.bak\`. Keys named by \`configBlackList\` are refused.
+- \`perigee broker --shards N\` reads one file for all shards and derives ports, names and folders ([shards.md](shards.md)); what
+  \`mqadmin updateBrokerConfig\` changes in one of them is kept in its own \`config/broker.properties\` and counts over the common file.`;
 
 /** The text of the page. */
 export function configurationDocs(): string {

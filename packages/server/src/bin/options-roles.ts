@@ -1,6 +1,7 @@
 /** `perigee namesrv` / `mqnamesrv`, `perigee broker` / `mqbroker` and `mqshutdown`: Apache's flags (broker.md 1.1, namesrv-and-client.md A.10). */
-import { Argument, type Command, CommanderError, Option } from 'commander';
-import { configFileOption, portArgument, quietCommand, strictConfigOption } from './options-parse.ts';
+import { Argument, type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { SHARD_PORT_STEP, SHARDS_MAX } from '../config/shard-config.ts';
+import { configFileOption, countArgument, portArgument, quietCommand, strictConfigOption } from './options-parse.ts';
 
 export interface NamesrvCommand {
   readonly command: 'namesrv';
@@ -19,6 +20,10 @@ export interface BrokerCommand {
   /** Print the configuration (all of it, or the important keys) and exit 0. */
   readonly printConfig: 'all' | 'important' | undefined;
   readonly strictConfig: boolean;
+  /** How many brokers of this configuration, each in a process of its own; undefined: one, in this process. */
+  readonly shards: number | undefined;
+  /** Which of them this process is, from 0; undefined: the one above them, or there are none. */
+  readonly shard: number | undefined;
 }
 
 export interface ShutdownCommand {
@@ -47,12 +52,22 @@ export function namesrvCommand(name: string, take: (parsed: NamesrvCommand) => v
     );
 }
 
+const SHARDS_HELP = `run this many brokers (1 to ${SHARDS_MAX}) in processes of their own, to use several cores: each has ports ${SHARD_PORT_STEP} above the one before, -0, -1… after brokerName, and a folder shard-0, shard-1… below storePathRootDir`;
+
+function shardsArgument(text: string): number {
+  const count = countArgument(text);
+  if (count > SHARDS_MAX) throw new InvalidArgumentError(`At most ${SHARDS_MAX} shards.`);
+  return count;
+}
+
 interface BrokerOptions {
   configFile?: string;
   namesrvAddr?: string;
   printConfigItem?: boolean;
   printImportantConfig?: boolean;
   strictConfig?: boolean;
+  shards?: number;
+  shard?: number;
   enableProxy?: boolean;
 }
 
@@ -66,11 +81,23 @@ export function brokerCommand(name: string, take: (parsed: BrokerCommand) => voi
     .option('-p, --printConfigItem', 'print the whole configuration and exit')
     .option('-m, --printImportantConfig', 'print the important settings and exit')
     .addOption(strictConfigOption())
+    .option('--shards <count>', SHARDS_HELP, shardsArgument)
+    .addOption(new Option('--shard <index>', 'which shard this process is').argParser(Number).hideHelp())
     .addOption(new Option('--enable-proxy', 'start a proxy too').hideHelp())
-    .addHelpText('after', '\nExample:\n  perigee broker -c broker.conf -n "192.0.2.7:9876;192.0.2.8:9876"')
+    .addHelpText(
+      'after',
+      '\nExample:\n  perigee broker -c broker.conf -n "192.0.2.7:9876;192.0.2.8:9876"\n  perigee broker -c broker.conf --shards 4',
+    )
     .action((options: BrokerOptions) => {
       if (options.enableProxy) {
         throw new CommanderError(1, 'perigee.notBuilt', 'the proxy is not built yet: start the broker without --enable-proxy');
+      }
+      if (options.shard !== undefined && !(options.shard < (options.shards ?? 0))) {
+        throw new CommanderError(
+          1,
+          'perigee.shard',
+          '--shard is what a broker with --shards starts its processes with; use --shards <count>',
+        );
       }
       const important = options.printImportantConfig ? 'important' : undefined;
       take({
@@ -79,6 +106,8 @@ export function brokerCommand(name: string, take: (parsed: BrokerCommand) => voi
         namesrvAddr: options.namesrvAddr,
         printConfig: options.printConfigItem ? 'all' : important,
         strictConfig: options.strictConfig ?? false,
+        shards: options.shards,
+        shard: options.shard,
       });
     });
 }

@@ -10,6 +10,7 @@ import { makeBroker } from './broker.ts';
 import { EXIT_START_FAILED, startSentence, stopRequested } from './lifecycle.ts';
 import { readConfigFile, refuseConfig, startNamesrv } from './namesrv.ts';
 import type { UpCommand } from './options-command-line.ts';
+import { unservedSentence } from './shards.ts';
 import { version } from './version.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -118,6 +119,11 @@ export async function up(command: UpCommand): Promise<number> {
     if (loaded.state === 'refused') {
       await namesrv.stop();
       return refuseConfig('perigee up', loaded);
+    }
+    const unserved = unservedSentence(loaded.config, undefined);
+    if (unserved !== undefined) {
+      await namesrv.stop();
+      return refuseConfig('perigee up', { state: 'refused', sentences: [unserved] });
     }
     for (const warning of loaded.warnings) platform.log.warn(warning);
     const { broker } = makeBroker(platform, loaded, configPath);

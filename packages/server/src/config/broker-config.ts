@@ -1,17 +1,25 @@
 /** A broker's configuration: Java's start-up rules (broker.md 1.2) and the features whose absence must not pass in silence. */
 import { type BrokerConfig, brokerEntries } from './broker-entries.ts';
 import { type ConfigDraft, type ConfigError, type ConfigInput, draftConfig, finishConfig, type LoadedConfig } from './load-config.ts';
+import { deriveShard, type ShardInput } from './shard-config.ts';
 
 export type { BrokerConfig } from './broker-entries.ts';
 
 export type LoadedBrokerConfig = LoadedConfig<BrokerConfig>;
 
+export interface BrokerConfigInput extends ConfigInput {
+  /** Of several brokers with one configuration, the one that is meant; absent for a broker alone. */
+  readonly shard?: ShardInput | undefined;
+}
+
 /**
  * Loads a broker's configuration. Unreadable values and unknown keys are warnings (errors under `strict`); a missing
  * feature that the file asks for, and NameServer addresses that cannot be used, are always errors.
  */
-export function loadBrokerConfig(input: ConfigInput): LoadedBrokerConfig | ConfigError {
-  const draft = draftConfig(brokerEntries, input);
+export function loadBrokerConfig(input: BrokerConfigInput): LoadedBrokerConfig | ConfigError {
+  const { shard } = input;
+  const derive = shard === undefined ? undefined : (draft: ConfigDraft) => deriveShard(draft, shard, input.strict);
+  const draft = draftConfig(brokerEntries, input, derive);
   const missing = missingBrokerFeature((key) => draft.values.get(key) ?? draft.unknown.get(key));
   if (missing !== undefined) return { state: 'refused', sentences: [`${input.file?.name ?? 'the configuration'}: ${missing}`] };
   deriveAddresses(draft);

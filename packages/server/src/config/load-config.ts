@@ -15,9 +15,15 @@ import {
 import { nearestName } from './nearest.ts';
 import { parseProperties } from './properties.ts';
 
+/** A file's text and its name for sentences. */
+export interface ConfigText {
+  readonly name: string;
+  readonly text: string;
+}
+
 export interface ConfigInput {
-  /** The file's text and its name for sentences; absent without a file. */
-  readonly file?: { readonly name: string; readonly text: string } | undefined;
+  /** Absent without a file. */
+  readonly file?: ConfigText | undefined;
   /** Keys set on the command line; they win over the file. */
   readonly overrides?: Readonly<Record<string, string>>;
   readonly strict?: boolean;
@@ -54,21 +60,13 @@ export interface ConfigDraft {
   readonly errors: string[];
 }
 
-/** Reads file and command line over the defaults. */
-export function draftConfig(entries: ConfigEntries, input: ConfigInput): ConfigDraft {
+/** Reads file and command line over the defaults. `derive` changes what the file says before the command line is read. */
+export function draftConfig(entries: ConfigEntries, input: ConfigInput, derive?: (draft: ConfigDraft) => void): ConfigDraft {
   const draft: ConfigDraft = { entries, values: new Map(), setBy: new Map(), unknown: new Map(), warnings: [], errors: [] };
   for (const entry of entries) draft.values.set(entry.key, defaultOf(entry, input.host));
-  const byKey = new Map(entries.map((entry) => [entry.key, entry]));
-  const strict = input.strict ?? false;
-  if (input.file !== undefined) {
-    const properties = parseProperties(input.file.text, input.file.name);
-    draft.warnings.push(...properties.warnings);
-    for (const [key, raw] of properties.values) {
-      const entry = byKey.get(key);
-      if (entry === undefined) noteUnknown(draft, key, raw, input.file.name, strict);
-      else setText(draft, entry, raw, { where: input.file.name, strict });
-    }
-  }
+  if (input.file !== undefined) readFileInto(draft, input.file, input.strict);
+  derive?.(draft);
+  const byKey = entriesByKey(entries);
   for (const [key, raw] of Object.entries(input.overrides ?? {})) {
     const entry = byKey.get(key);
     if (entry === undefined) draft.errors.push(`the command line: ${unknownKeySentence(key, byKey.keys())}`);
@@ -76,6 +74,22 @@ export function draftConfig(entries: ConfigEntries, input: ConfigInput): ConfigD
   }
   noteInert(draft, input.host);
   return draft;
+}
+
+/** Reads a file over what the draft has. `strict`: what cannot be read is an error. */
+export function readFileInto(draft: ConfigDraft, file: ConfigText, strict = false): void {
+  const properties = parseProperties(file.text, file.name);
+  draft.warnings.push(...properties.warnings);
+  const byKey = entriesByKey(draft.entries);
+  for (const [key, raw] of properties.values) {
+    const entry = byKey.get(key);
+    if (entry === undefined) noteUnknown(draft, key, raw, file.name, strict);
+    else setText(draft, entry, raw, { where: file.name, strict });
+  }
+}
+
+function entriesByKey(entries: ConfigEntries): Map<string, ConfigEntry> {
+  return new Map(entries.map((entry) => [entry.key, entry]));
 }
 
 /** The typed configuration, or every error at once. */

@@ -54,7 +54,15 @@ test('perigee up takes every option', () => {
 });
 
 test("a broker takes Apache's flags, long and short, under both names", () => {
-  const expected = { command: 'broker', configFile: 'b.conf', namesrvAddr: 'a:1;b:2', printConfig: undefined, strictConfig: false };
+  const expected = {
+    command: 'broker',
+    configFile: 'b.conf',
+    namesrvAddr: 'a:1;b:2',
+    printConfig: undefined,
+    strictConfig: false,
+    shards: undefined,
+    shard: undefined,
+  };
   assert.deepEqual(parseCommandLine(['-c', 'b.conf', '-n', 'a:1;b:2'], 'mqbroker'), expected);
   assert.deepEqual(parseCommandLine(['--configFile', 'b.conf', '--namesrvAddr', 'a:1;b:2'], 'mqbroker'), expected);
   assert.deepEqual(parseCommandLine(['broker', '-c', 'b.conf', '-n', 'a:1;b:2'], 'perigee'), expected);
@@ -70,6 +78,26 @@ test('-p prints the whole configuration, -m the important keys', () => {
   assert.equal(printConfig('-m'), 'important');
   assert.equal(printConfig('--printImportantConfig'), 'important');
   assert.equal(printConfig(), undefined);
+});
+
+test('--shards takes a number of processes; only a broker with it starts one of them', () => {
+  const shardsOf = (...argv: string[]): unknown => {
+    const parsed = parseCommandLine(argv, 'mqbroker');
+    return parsed.command === 'broker' ? [parsed.shards, parsed.shard] : parsed;
+  };
+  assert.deepEqual(shardsOf('--shards', '1'), [1, undefined]);
+  assert.deepEqual(shardsOf('--shards', '64'), [64, undefined]);
+  assert.deepEqual(shardsOf('--shards', '2', '--shard', '0'), [2, 0]);
+  assert.deepEqual(shardsOf('--shards', '2', '--shard', '1'), [2, 1]);
+  assert.match(fault('mqbroker', '--shards', '65'), /'65' is invalid\. At most 64 shards/);
+  assert.match(fault('mqbroker', '--shards', '0'), /'0' is invalid\. A count is a whole number from 1 on/);
+  for (const wrong of [
+    ['--shard', '0'],
+    ['--shards', '2', '--shard', '2'],
+    ['--shards', '2', '--shard', 'x'],
+  ])
+    assert.match(fault('mqbroker', ...wrong), /--shard is what a broker with --shards starts its processes with; use --shards <count>/);
+  assert.doesNotMatch(printed('mqbroker', '--help').print, /--shard </);
 });
 
 test("a NameServer takes Apache's flags and --port", () => {
