@@ -5,6 +5,7 @@ import { FrameCutter, parseReplyHeader, QuickReply, Reply } from './reply-scan.t
 import type { FrameBuilder } from './request-template.ts';
 
 const READ_BYTES = 256 * 1024;
+const OUTPUT_BYTES = 64 * 1024;
 
 /** Ends the process: a load without one of its connections means nothing. */
 export function fail(error: Error): never {
@@ -39,11 +40,13 @@ export function open(port: number, take: (bytes: Buffer, start: number, end: num
 
 /** A connection on which several conversations run. */
 export class DialogConnection {
-  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  /** Who waits for an answer, by its opaque: arrays, as the garbage of a Map that changes with each request costs more than the rest. */
+  readonly #waiting: (((reply: Reply) => void) | undefined)[] = [];
+  readonly #free: number[] = [];
   readonly #quick = new QuickReply();
   #socket: Socket | undefined;
-  #output: Buffer[] = [];
-  #opaque = OPAQUE_FIRST;
+  #output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+  #outputLength = 0;
 
   async open(port: number): Promise<void> {
     this.#socket = await open(
@@ -52,25 +55,43 @@ export class DialogConnection {
         let code = 0;
         let opaque = this.#quick.successOpaque(bytes, start);
         if (opaque < 0) ({ code, opaque } = parseReplyHeader(bytes, start));
-        const resolve = this.#waiting.get(opaque);
-        this.#waiting.delete(opaque);
-        // A conversation reads its answer later, when the chunk is overwritten.
-        resolve?.(new Reply(code, Buffer.from(bytes.subarray(start, end)), 0, end - start));
+        const place = opaque - OPAQUE_FIRST;
+        const resolve = this.#waiting[place];
+        // No answer to a request of ours.
+        if (resolve === undefined) return;
+        this.#waiting[place] = undefined;
+        this.#free.push(place);
+        // Who awaits it goes on before the next read: microtasks run when a read's callback has returned.
+        resolve(new Reply(code, bytes, start, end));
       },
       () => {},
     );
   }
 
   ask = (frame: FrameBuilder): Promise<Reply> => {
-    const opaque = this.#opaque++;
-    if (this.#output.length === 0) setImmediate(() => this.#flush());
-    this.#output.push(frame(opaque));
-    return new Promise((resolve) => this.#waiting.set(opaque, resolve));
+    const place = this.#free.pop() ?? this.#waiting.length;
+    if (this.#outputLength === 0) setImmediate(() => this.#flush());
+    this.#append(frame(OPAQUE_FIRST + place));
+    return new Promise((resolve) => {
+      this.#waiting[place] = resolve;
+    });
   };
 
+  #append(frame: Buffer): void {
+    const length = this.#outputLength + frame.length;
+    if (length > this.#output.length) {
+      const larger = Buffer.allocUnsafeSlow(length * 2);
+      this.#output.copy(larger, 0, 0, this.#outputLength);
+      this.#output = larger;
+    }
+    frame.copy(this.#output, this.#outputLength);
+    this.#outputLength = length;
+  }
+
   #flush(): void {
-    const output = this.#output;
-    this.#output = [];
-    this.#socket?.write(output.length === 1 ? output[0]! : Buffer.concat(output));
+    this.#socket?.write(this.#output.subarray(0, this.#outputLength));
+    this.#outputLength = 0;
+    // What the kernel has not taken at once stays where it is.
+    if (this.#socket?.writableLength !== 0) this.#output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
   }
 }

@@ -20,7 +20,7 @@ const OFFSET_DIGITS = 15;
 const POP_BATCH = 32;
 /** Longer than any load here. */
 const INVISIBLE_MS = 120_000;
-/** Delayed messages that may be on their way; a sender that is further ahead waits. */
+/** Delayed messages that may be on their way in one server; a sender that is further ahead waits. */
 const DELAYED_MAX = 150_000;
 const DELAY_MS = 1_000;
 const IDLE_PULL_MS = 5;
@@ -43,11 +43,13 @@ export interface DialogTally {
 
 export interface Lane {
   readonly spec: DialogSpec;
+  /** Of the server it talks to. */
+  readonly brokerName: string;
   readonly ask: Ask;
   readonly tally: DialogTally;
-  /** Number of the lane over all connections. */
+  /** Number of the lane over all connections to its server. */
   readonly index: number;
-  /** What the lanes of a load have in common. */
+  /** What the lanes to a server have in common. */
   readonly shared: { delayed: number };
 }
 
@@ -58,16 +60,17 @@ const SEQUENCE_DIGITS = 12;
 const UNIQUE_HEAD = '7F0000010A2B18B4AAC2';
 
 /** Slots of a send: queue, then sequence number. */
-function sendTemplate(spec: DialogSpec, properties: string, sysFlag = 0): RequestTemplate {
+function sendTemplate({ spec, brokerName }: Lane, properties: string, sysFlag = 0): RequestTemplate {
   const all = ['UNIQ_KEY\u0001', hex(UNIQUE_HEAD, SEQUENCE_DIGITS), `\u0002WAIT\u0001true\u0002${properties}`];
   const [a, b, c, d, e, f] = [spec.group, spec.topic, 'TBW102', spec.queues, decimal(1), sysFlag];
-  const fields = { a, b, c, d, e, f, g: Date.now(), h: 0, i: all, j: 0, k: false, m: false, n: spec.brokerName };
+  const fields = { a, b, c, d, e, f, g: Date.now(), h: 0, i: all, j: 0, k: false, m: false, n: brokerName };
   return new RequestTemplate(CODE_SEND, fields, body(spec.bodyBytes));
 }
 
 /** One half message and its commit, again and again; counted when the commit is answered. */
-async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
-  const halfTemplate = sendTemplate(spec, `TRAN_MSG\u0001true\u0002PGROUP\u0001${spec.group}`, PREPARED);
+async function transact(lane: Lane): Promise<void> {
+  const { spec, brokerName, ask, tally, index } = lane;
+  const halfTemplate = sendTemplate(lane, `TRAN_MSG\u0001true\u0002PGROUP\u0001${spec.group}`, PREPARED);
   const endTemplate = new RequestTemplate(CODE_END_TRANSACTION, {
     topic: spec.topic,
     producerGroup: spec.group,
@@ -77,7 +80,7 @@ async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
     fromTransactionCheck: false,
     msgId: hex(UNIQUE_HEAD, SEQUENCE_DIGITS),
     transactionId: hex(UNIQUE_HEAD, SEQUENCE_DIGITS),
-    bname: spec.brokerName,
+    bname: brokerName,
   });
   for (let n = index; ; n++) {
     const sinceMs = performance.now();
@@ -96,8 +99,8 @@ async function transact({ spec, ask, tally, index }: Lane): Promise<void> {
 }
 
 /** Locks all queues of a topic for a client of its own, and unlocks them; counts requests. */
-async function lock({ spec, ask, tally, index }: Lane): Promise<void> {
-  const mqSet = Array.from({ length: spec.queues }, (_, queueId) => ({ brokerName: spec.brokerName, queueId, topic: spec.topic }));
+async function lock({ spec, brokerName, ask, tally, index }: Lane): Promise<void> {
+  const mqSet = Array.from({ length: spec.queues }, (_, queueId) => ({ brokerName, queueId, topic: spec.topic }));
   const wanted = { clientId: `127.0.0.1@${index}`, consumerGroup: `${spec.group}${index}`, mqSet, onlyThisBroker: false };
   const payload = Buffer.from(JSON.stringify(wanted));
   const templates = [CODE_LOCK, CODE_UNLOCK].map((code) => new RequestTemplate(code, {}, payload));
@@ -112,7 +115,7 @@ async function lock({ spec, ask, tally, index }: Lane): Promise<void> {
 }
 
 /** `queue 1 offset list…`: every queue's first offset and every message's, as the answer to a pop has them. */
-function popHandles(spec: DialogSpec, ext: Readonly<Record<string, string>>): { queueId: number; queueOffset: number; handle: string }[] {
+function popHandles(brokerName: string, ext: Readonly<Record<string, string>>): { queueId: number; queueOffset: number; handle: string }[] {
   const starts = new Map<string, string>();
   for (const part of (ext['startOffsetInfo'] ?? '').split(';')) {
     const [, queueId = '', offset = ''] = part.split(' ');
@@ -127,7 +130,7 @@ function popHandles(spec: DialogSpec, ext: Readonly<Record<string, string>>): { 
         queueOffset: Number(offset),
         handle: [
           ...[starts.get(queueId) ?? offset, ext['popTime'], ext['invisibleTime'], ext['reviveQid']],
-          ...[retry, spec.brokerName, queueId, offset],
+          ...[retry, brokerName, queueId, offset],
         ].join(' '),
       });
   }
@@ -135,12 +138,12 @@ function popHandles(spec: DialogSpec, ext: Readonly<Record<string, string>>): { 
 }
 
 /** Pops up to 32 messages and acks each; counts acked messages. */
-async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
+async function popAndAck({ spec, brokerName, ask, tally }: Lane): Promise<void> {
   for (;;) {
     const sinceMs = performance.now();
     const fields = {
       ...{ consumerGroup: spec.group, topic: spec.topic, queueId: -1, maxMsgNums: POP_BATCH, invisibleTime: INVISIBLE_MS },
-      ...{ pollTime: 0, bornTime: Date.now(), initMode: 0, expType: 'TAG', exp: '*', order: false, bname: spec.brokerName },
+      ...{ pollTime: 0, bornTime: Date.now(), initMode: 0, expType: 'TAG', exp: '*', order: false, bname: brokerName },
     };
     const reply = await ask(request(CODE_POP, fields));
     const ext = reply.header.extFields;
@@ -150,8 +153,8 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
       await elapse(IDLE_PULL_MS);
       continue;
     }
-    const acks = popHandles(spec, ext).map(async ({ queueId, queueOffset, handle }) => {
-      const ack = { consumerGroup: spec.group, topic: spec.topic, queueId, extraInfo: handle, offset: queueOffset, bname: spec.brokerName };
+    const acks = popHandles(brokerName, ext).map(async ({ queueId, queueOffset, handle }) => {
+      const ack = { consumerGroup: spec.group, topic: spec.topic, queueId, extraInfo: handle, offset: queueOffset, bname: brokerName };
       const answer = await ask(request(CODE_ACK, ack));
       if (answer.code === 0) tally.count(1, sinceMs);
       else tally.refuse(answer);
@@ -161,8 +164,9 @@ async function popAndAck({ spec, ask, tally }: Lane): Promise<void> {
 }
 
 /** Sends with a delay as far as the deliveries keep up. */
-async function sendDelayed({ spec, ask, tally, index, shared }: Lane): Promise<void> {
-  const template = sendTemplate(spec, spec.dialog === 'delay' ? 'DELAY\u00011' : `TIMER_DELAY_MS\u0001${DELAY_MS}`);
+async function sendDelayed(lane: Lane): Promise<void> {
+  const { spec, ask, tally, index, shared } = lane;
+  const template = sendTemplate(lane, spec.dialog === 'delay' ? 'DELAY\u00011' : `TIMER_DELAY_MS\u0001${DELAY_MS}`);
   for (let n = index; ; n++) {
     while (shared.delayed >= DELAYED_MAX) await elapse(IDLE_PULL_MS);
     shared.delayed++;
@@ -177,10 +181,10 @@ async function sendDelayed({ spec, ask, tally, index, shared }: Lane): Promise<v
 }
 
 /** Pulls one queue to its end, for ever; counts delivered messages. */
-async function receive({ spec, ask, tally, shared }: Lane, queueId: number, filter: Fields): Promise<void> {
+async function receive({ spec, brokerName, ask, tally, shared }: Lane, queueId: number, filter: Fields): Promise<void> {
   const template = new RequestTemplate(CODE_PULL, {
     ...{ consumerGroup: spec.group, topic: spec.topic, queueId, queueOffset: decimal(OFFSET_DIGITS), maxMsgNums: 32, sysFlag: 4 },
-    ...{ commitOffset: 0, suspendTimeoutMillis: 0, subVersion: 0, bname: spec.brokerName, ...filter },
+    ...{ commitOffset: 0, suspendTimeoutMillis: 0, subVersion: 0, bname: brokerName, ...filter },
   });
   let queueOffset = 0;
   for (;;) {
@@ -207,8 +211,9 @@ export const SQL_EXPRESSION = "a > 5 AND b = 'x' AND c IS NOT NULL";
 const SQL: Fields = { subscription: SQL_EXPRESSION, expressionType: 'SQL92' };
 
 /** Messages for the SQL row: every second one matches. */
-async function sendForSql({ spec, ask, tally, index }: Lane): Promise<void> {
-  const templates = [7, 3].map((a) => sendTemplate(spec, `a\u0001${a}\u0002b\u0001x\u0002c\u0001yes`));
+async function sendForSql(lane: Lane): Promise<void> {
+  const { spec, ask, tally, index } = lane;
+  const templates = [7, 3].map((a) => sendTemplate(lane, `a\u0001${a}\u0002b\u0001x\u0002c\u0001yes`));
   for (let n = index; ; n++) {
     const sinceMs = performance.now();
     const reply = await ask(templates[n % 2]!.fill((n >> 1) % spec.queues, sequence++));

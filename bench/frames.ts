@@ -1,5 +1,5 @@
 /** Request frames for the generator: built once, then only digits in them change. Headers look as Java clients write them. */
-import type { PullSpec, SendSpec } from './load-spec.ts';
+import { type PullSpec, placeOf, type SendSpec } from './load-spec.ts';
 
 const PREFIX_BYTES = 8;
 const DIGIT_ZERO = 48;
@@ -74,7 +74,7 @@ export class SendTemplate {
       ['j', '0'],
       ['k', 'false'],
       ['m', 'false'],
-      ['n', spec.brokerName],
+      ['n', placeOf(spec, connection).server.brokerName],
     ];
     const ext = fields.map(([name, value]) => `"${name}":"${value}"`).join(',');
     const tail = `"flag":0,"language":"JAVA","opaque":${OPAQUE_FIRST},"serializeTypeCurrentRPC":"JSON","version":${VERSION}`;
@@ -102,10 +102,18 @@ export class SendTemplate {
   }
 }
 
+/** What differs between the pulls of a load. */
+export interface PullPlace {
+  readonly brokerName: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly opaque: number;
+}
+
 /** A PULL_MESSAGE frame that does not wait. */
-export function pullFrame(spec: PullSpec, at: { readonly queueId: number; readonly queueOffset: number; readonly opaque: number }): Buffer {
+export function pullFrame(spec: PullSpec, at: PullPlace): Buffer {
   const fields = [
-    ['bname', spec.brokerName],
+    ['bname', at.brokerName],
     ['commitOffset', '0'],
     ['consumerGroup', spec.group],
     ['expressionType', 'TAG'],

@@ -7,7 +7,7 @@ import { DialogConnection, fail, open } from './connection.ts';
 import { runLane } from './dialogs.ts';
 import { OPAQUE_FIRST, OPAQUES, pullFrame, SendTemplate } from './frames.ts';
 import { Histogram } from './histogram.ts';
-import type { DialogSpec, LoadResult, LoadSpec, PullSpec, SendSpec } from './load-spec.ts';
+import { type DialogSpec, type LoadResult, type LoadSpec, type Place, type PullSpec, placeOf, type SendSpec } from './load-spec.ts';
 import { cpuSeconds } from './process-figures.ts';
 import { countRecords, headerEnd, parseReplyHeader, QuickReply, type Reply } from './reply-scan.ts';
 
@@ -47,25 +47,27 @@ class SendConnection {
   readonly #slots: number;
   readonly #sentMs: Float64Array;
   readonly #quick = new QuickReply();
+  readonly #place: Place;
   #sequence: number;
   #nowMs = 0;
 
-  constructor(spec: SendSpec, tally: Tally, index: number) {
+  constructor(spec: SendSpec, tally: Tally, connection: number) {
     this.#spec = spec;
     this.#tally = tally;
-    this.#template = new SendTemplate(spec, index);
+    this.#place = placeOf(spec, connection);
+    this.#template = new SendTemplate(spec, connection);
     this.#slots = spec.window * 2;
     this.#ring = Buffer.alloc(this.#template.bytes.length * this.#slots);
     for (let slot = 0; slot < this.#slots; slot++) this.#template.bytes.copy(this.#ring, slot * this.#template.bytes.length);
     this.#sentMs = new Float64Array(this.#slots);
     // Connections begin at different queues.
-    this.#sequence = index;
+    this.#sequence = this.#place.index;
   }
 
   async open(): Promise<void> {
     const refill = this.#spec.ratePerSecond === 0;
     this.socket = await open(
-      this.#spec.port,
+      this.#place.server.port,
       (bytes, start) => this.#reply(bytes, start),
       () => {
         this.#nowMs = 0;
@@ -121,20 +123,22 @@ class PullConnection {
   socket: Socket | undefined;
   readonly #spec: PullSpec;
   readonly #tally: Tally;
+  readonly #place: Place;
   readonly #queueId: number;
   #queueOffset = 0;
   #opaque = OPAQUE_FIRST;
   #sentMs = 0;
 
-  constructor(spec: PullSpec, tally: Tally, index: number) {
+  constructor(spec: PullSpec, tally: Tally, connection: number) {
     this.#spec = spec;
     this.#tally = tally;
-    this.#queueId = index % spec.queues;
+    this.#place = placeOf(spec, connection);
+    this.#queueId = this.#place.index % spec.queues;
   }
 
   async open(): Promise<void> {
     this.socket = await open(
-      this.#spec.port,
+      this.#place.server.port,
       (bytes, start, end) => this.#reply(bytes, start, end),
       () => {},
     );
@@ -142,7 +146,9 @@ class PullConnection {
 
   fill(): void {
     this.#sentMs = performance.now();
-    this.socket!.write(pullFrame(this.#spec, { queueId: this.#queueId, queueOffset: this.#queueOffset, opaque: this.#opaque++ }));
+    const { brokerName } = this.#place.server;
+    const [queueId, queueOffset, opaque] = [this.#queueId, this.#queueOffset, this.#opaque++];
+    this.socket!.write(pullFrame(this.#spec, { brokerName, queueId, queueOffset, opaque }));
   }
 
   #reply(bytes: Buffer, start: number, end: number): void {
@@ -161,7 +167,7 @@ class PullConnection {
 }
 
 async function runDialogs(spec: DialogSpec, tally: Tally): Promise<LoadResult> {
-  const shared = { delayed: 0 };
+  const shared = new Map(spec.servers.map((server) => [server, { delayed: 0 }]));
   const counts = {
     count: (messages: number, sinceMs: number): void => {
       tally.messages += messages;
@@ -171,10 +177,12 @@ async function runDialogs(spec: DialogSpec, tally: Tally): Promise<LoadResult> {
     refuse: ({ code, header }: Reply): void => tally.refuse(code, header.remark),
   };
   for (let connection = 0; connection < spec.connections; connection++) {
+    const { server, index, connections } = placeOf(spec, connection);
     const own = new DialogConnection();
-    await own.open(spec.port);
+    await own.open(server.port);
     for (let slot = 0; slot < spec.window; slot++) {
-      void runLane({ spec, ask: own.ask, tally: counts, index: connection + slot * spec.connections, shared }).catch(fail);
+      const lane = { spec, brokerName: server.brokerName, ask: own.ask, tally: counts, index: index + slot * connections };
+      void runLane({ ...lane, shared: shared.get(server)! }).catch(fail);
     }
   }
   return measure(spec, tally);
@@ -209,7 +217,7 @@ async function measure(spec: LoadSpec, tally: Tally): Promise<LoadResult> {
       };
   });
   if (counted === 0) await elapse(spec.warmUpMs);
-  const startCpu = cpuSeconds(spec.serverPid);
+  const startCpu = cpuSeconds(spec.serverPids);
   const startOwn = process.cpuUsage();
   const startMs = performance.now();
   const startMessages = counted > 0 ? 0 : tally.messages;
@@ -226,7 +234,7 @@ async function measure(spec: LoadSpec, tally: Tally): Promise<LoadResult> {
     lastRefusal: tally.lastRefusal,
     p50Ms: tally.latencies.quantileMs(0.5),
     p99Ms: tally.latencies.quantileMs(0.99),
-    serverCpuSeconds: cpuSeconds(spec.serverPid) - startCpu,
+    serverCpuSeconds: cpuSeconds(spec.serverPids) - startCpu,
     generatorCpuSeconds: (own.user + own.system) / 1e6,
   };
 }
@@ -234,14 +242,14 @@ async function measure(spec: LoadSpec, tally: Tally): Promise<LoadResult> {
 async function run(spec: LoadSpec): Promise<LoadResult> {
   const tally = new Tally();
   if (spec.kind === 'dialog') return runDialogs(spec, tally);
-  const indexes = Array.from({ length: spec.connections }, (_, index) => index);
+  const connections = Array.from({ length: spec.connections }, (_, connection) => connection);
   if (spec.kind === 'pull') {
-    const pulls = indexes.map((index) => new PullConnection(spec, tally, index));
+    const pulls = connections.map((connection) => new PullConnection(spec, tally, connection));
     for (const connection of pulls) await connection.open();
     for (const connection of pulls) connection.fill();
     return measure(spec, tally);
   }
-  const sends = indexes.map((index) => new SendConnection(spec, tally, index));
+  const sends = connections.map((connection) => new SendConnection(spec, tally, connection));
   for (const connection of sends) await connection.open();
   if (spec.ratePerSecond > 0) pace(spec, sends);
   else for (const connection of sends) connection.fill();

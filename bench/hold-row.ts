@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HoldFigures } from './holds.ts';
-import { BROKER_NAME, spawnKept, startPeer } from './peers.ts';
+import { spawnKept, startPerigee } from './peers.ts';
 
 const program = fileURLToPath(new URL('./holds.ts', import.meta.url));
 const PATIENCE_MS = 120_000;
@@ -12,9 +12,10 @@ const PATIENCE_MS = 120_000;
 /** Throws with what the program said when it fails. */
 export async function measureHolds(parent: string): Promise<HoldFigures> {
   const dir = join(parent, 'holds');
-  const peer = await startPeer('perigee', { dir, flush: 'ASYNC_FLUSH' });
+  const peer = await startPerigee({ dir, flush: 'ASYNC_FLUSH' });
   try {
-    const child = spawnKept(process.execPath, [program, String(peer.port), BROKER_NAME]);
+    const { port, brokerName } = peer.servers[0]!;
+    const child = spawnKept(process.execPath, [program, String(port), brokerName]);
     const output: string[] = [];
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => output.push(text));
     const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);

@@ -1,14 +1,21 @@
 /** What the generator process is told, and what it prints when it has done it. */
 
-interface LoadBase {
+/** A broker under load. */
+export interface Server {
   readonly port: number;
-  /** The server whose CPU time is read while the load is measured. */
-  readonly serverPid: number;
   readonly brokerName: string;
+}
+
+interface LoadBase {
+  /** The connections go round them. */
+  readonly servers: readonly Server[];
+  /** The processes whose CPU time is read while the load is measured. */
+  readonly serverPids: readonly number[];
   /** With several topics their names are the topic and a number of fixed width. */
   readonly topic: string;
-  /** Queues of each topic. */
+  /** Queues of each topic, on each server. */
   readonly queues: number;
+  /** To all servers together, like the number of messages and the rate. */
   readonly connections: number;
   /** Load before anything is counted. */
   readonly warmUpMs: number;
@@ -50,6 +57,25 @@ export interface DialogSpec extends LoadBase {
 }
 
 export type LoadSpec = SendSpec | PullSpec | DialogSpec;
+
+/** Where a connection leads. What is numbered by connection begins anew on each server, so that its queues find their readers there. */
+export interface Place {
+  readonly server: Server;
+  /** Number of the connection among those of its server. */
+  readonly index: number;
+  /** Connections of its server. */
+  readonly connections: number;
+}
+
+/** The place of the `connection`-th connection. */
+export function placeOf({ servers, connections }: LoadSpec, connection: number): Place {
+  const at = connection % servers.length;
+  return {
+    server: servers[at]!,
+    index: Math.floor(connection / servers.length),
+    connections: Math.ceil((connections - at) / servers.length),
+  };
+}
 
 /** Counts cover the measured time only, refusals the whole load. */
 export interface LoadResult {

@@ -12,19 +12,24 @@ import { measureHolds } from './hold-row.ts';
 import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
 import { type MemoryFigures, measureFullRate, measureManyQueues } from './memory.ts';
-import { APACHE_VERSION, compileFloor, killPeers, type PeerName } from './peers.ts';
+import { APACHE_VERSION, compileFloor, killPeers, type PeerName, type PeerNeeds, peerTitle } from './peers.ts';
 import { describeMachine, type Machine, untilQuiet } from './process-figures.ts';
 import { holdTable, loadTable, medians, memoryTable, startTable, targetTable } from './report.ts';
-import { type BenchContext, runRound } from './round.ts';
+import { type BenchContext, rowsWithFewer, runRound } from './round.ts';
 import { extraRows, loadRows } from './rows.ts';
 import { type StartFigures, timeApacheStart, timePerigeeStart } from './start-time.ts';
 
+/** What `perigee broker --shards` takes. */
+const SHARDS_MIN = 2;
+const SHARDS_MAX = 8;
 const USAGE = `npm run bench -- [options]
   --rows A,B     only these rows: ${[...loadRows.map((row) => row.id), ...extraRows].join(', ')}
                  (default: all but long)
   --seconds N    how long each row is measured (5)
   --warm-up N    load before that, for Perigee and the floor (2)
   --rounds N     rounds; the table shows medians (3)
+  --shards N     also Perigee in ${SHARDS_MIN} to ${SHARDS_MAX} processes (perigee broker --shards N): the same connections go round them, rows
+                 with fewer leave it out; ${extraRows.filter((id) => id !== 'cold').join(', ')} are about one process
   --apache       also Apache RocketMQ ${APACHE_VERSION}: needs a JDK and Maven; 4 GB heap, 15 s of load before each row
   --floor        also the C floor: needs gcc
   --long         also ten minutes over 1,000 topics
@@ -43,6 +48,8 @@ interface Options {
   readonly rounds: number;
   readonly memorySeconds: number;
   readonly longSeconds: number;
+  /** 0: none. */
+  readonly shards: number;
   readonly apache: boolean;
   readonly floor: boolean;
   readonly dir: string;
@@ -60,6 +67,13 @@ function number(name: string, text: string, max: number): number {
   return value;
 }
 
+function shardNumber(text: string): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= SHARDS_MIN && value <= SHARDS_MAX))
+    fail(`--shards is a whole number from ${SHARDS_MIN} to ${SHARDS_MAX}, not "${text}".`);
+  return value;
+}
+
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
@@ -67,6 +81,7 @@ function readOptions(): Options {
       seconds: { type: 'string', default: '5' },
       'warm-up': { type: 'string', default: '2' },
       rounds: { type: 'string', default: '3' },
+      shards: { type: 'string' },
       apache: { type: 'boolean', default: false },
       floor: { type: 'boolean', default: false },
       long: { type: 'boolean', default: false },
@@ -92,6 +107,7 @@ function readOptions(): Options {
     rounds: number('rounds', values.rounds, ROUNDS_MAX),
     memorySeconds: number('memory-seconds', values['memory-seconds'], SECONDS_MAX),
     longSeconds: number('long-seconds', values['long-seconds'], SECONDS_MAX),
+    shards: values.shards === undefined ? 0 : shardNumber(values.shards),
     apache: values.apache,
     floor: values.floor,
     dir: values.dir,
@@ -111,9 +127,14 @@ function makeFolder(parent: string): string {
   return folder;
 }
 
-async function choosePeers(options: Options, dir: string): Promise<{ peers: PeerName[]; floorProgram: string | undefined }> {
+async function choosePeers(options: Options, dir: string): Promise<{ peers: PeerName[]; needs: PeerNeeds }> {
   const peers: PeerName[] = ['perigee'];
   let floorProgram: string | undefined;
+  if (options.shards > 0) {
+    peers.push('sharded');
+    const leftOut = rowsWithFewer(options.rows, options.shards);
+    if (leftOut.length > 0) console.log(`The shards are left out where the connections are fewer: ${leftOut.join(', ')}.`);
+  }
   if (options.apache) {
     const reason = unavailableReason();
     if (reason !== undefined) console.log(`Apache is left out: ${reason}`);
@@ -130,7 +151,7 @@ async function choosePeers(options: Options, dir: string): Promise<{ peers: Peer
       peers.push('floor');
     }
   }
-  return { peers, floorProgram };
+  return { peers, needs: { shards: options.shards, floorProgram } };
 }
 
 interface Figures {
@@ -165,11 +186,11 @@ async function measureAll(options: Options, context: BenchContext, figures: Figu
   if (options.rows.has('long')) figures.memory.push(await measureManyQueues(context, options.longSeconds * 1000));
 }
 
-function show(figures: Figures): void {
+function show(figures: Figures, shards: number): void {
   const rows = medians(figures.measurements);
   const sections: string[] = [];
-  if (rows.length > 0) sections.push(loadTable(rows));
-  const targets = targetTable(rows, figures.diskLoop?.perSecond);
+  if (rows.length > 0) sections.push(loadTable(rows, shards));
+  const targets = targetTable(rows, { shards, diskLoop: figures.diskLoop?.perSecond });
   if (targets !== undefined) sections.push(targets);
   if (figures.diskLoop !== undefined) {
     const { perSecond, cpuMicros } = figures.diskLoop;
@@ -179,7 +200,7 @@ function show(figures: Figures): void {
   }
   for (const peer of figures.peers.filter((name) => name !== 'floor')) {
     const mib = figures.memoryAfterRows.filter((after) => after.peer === peer).map((after) => Math.round(after.mib));
-    if (mib.length > 0) sections.push(`anonymous memory of ${peer} after its ASYNC_FLUSH rows: ${mib.join(', ')} MiB`);
+    if (mib.length > 0) sections.push(`anonymous memory of ${peerTitle(peer, shards)} after its ASYNC_FLUSH rows: ${mib.join(', ')} MiB`);
   }
   if (figures.starts.length > 0) sections.push(startTable(figures.starts));
   if (figures.holds.length > 0) sections.push(holdTable(figures.holds));
@@ -192,14 +213,14 @@ const dir = makeFolder(options.dir);
 const machine = describeMachine(dir);
 console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB; ${machine.kernel}; Node ${machine.node}; ${machine.disk}`);
 console.log('Server and generator share the cores. ASYNC_FLUSH (the ack means: the operating system has it) unless a row says SYNC_FLUSH.');
-const { peers, floorProgram } = await choosePeers(options, dir);
+const { peers, needs } = await choosePeers(options, dir);
 const ownWarmUpMs = options.warmUpSeconds * 1000;
 const context: BenchContext = {
   dir,
   rows: options.rows,
   measureMs: options.seconds * 1000,
-  warmUpMs: { perigee: ownWarmUpMs, floor: ownWarmUpMs, apache: APACHE_WARM_UP_MS },
-  floorProgram,
+  warmUpMs: { perigee: ownWarmUpMs, sharded: ownWarmUpMs, floor: ownWarmUpMs, apache: APACHE_WARM_UP_MS },
+  needs,
   say: (line) => console.log(line),
 };
 const figures: Figures = {
@@ -218,7 +239,7 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
-show(figures);
+show(figures, options.shards);
 if (options.json !== undefined)
   writeFileSync(options.json, `${JSON.stringify({ ...figures, options: { ...options, rows: [...options.rows] } }, null, 2)}\n`);
 process.exit();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createAdmin } from '@perigee/client/node';
 import { topicName } from './frames.ts';
 import { type Measurement, measurement, runLoad } from './load.ts';
-import { startPeer } from './peers.ts';
+import { startPerigee } from './peers.ts';
 import { anonymousMib } from './process-figures.ts';
 import { type BenchContext, requireSpace, sendSpec } from './round.ts';
 import { RECORD_OVERHEAD_BYTES } from './rows.ts';
@@ -47,15 +47,15 @@ async function createTopics(port: number, load: { readonly topic: string; readon
 
 async function run(context: BenchContext, load: MemoryLoad): Promise<MemoryFigures> {
   const dir = join(context.dir, load.row);
-  const peer = await startPeer('perigee', { dir, flush: 'ASYNC_FLUSH' });
+  const peer = await startPerigee({ dir, flush: 'ASYNC_FLUSH' });
   let highestMib = 0;
   const sample = (): void => {
-    highestMib = Math.max(highestMib, anonymousMib(peer.pid));
+    highestMib = Math.max(highestMib, anonymousMib(peer.pids));
   };
   let sampling: NodeJS.Timeout | undefined;
   try {
     const names = { topic: 'BenchMemory', topics: load.topics };
-    if (load.topics > 1) await createTopics(peer.port, names);
+    if (load.topics > 1) await createTopics(peer.servers[0]!.port, names);
     sampling = setInterval(sample, SAMPLE_PERIOD_MS);
     const { ratePerSecond, measureMs } = load;
     const spec = sendSpec(peer, { ...names, queues: QUEUES, bodyBytes: BODY_BYTES, connections: 4, window: 64, ratePerSecond, measureMs });
@@ -65,7 +65,7 @@ async function run(context: BenchContext, load: MemoryLoad): Promise<MemoryFigur
       row: load.row,
       seconds: measureMs / 1000,
       load: measurement(load.row, { peer: 'perigee', round: 1 }, result),
-      endMib: anonymousMib(peer.pid),
+      endMib: anonymousMib(peer.pids),
       highestMib,
     };
   } finally {

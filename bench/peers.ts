@@ -1,27 +1,33 @@
-/** The servers under load: Perigee, Apache's broker, the C floor. Each on 127.0.0.1, with its data in a folder of its own. */
+/** The servers under load: Perigee in one process and in shards, Apache's broker, the C floor. Each on 127.0.0.1, with its data in a folder of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, startBroker } from '../interop/java-process.ts';
+import { accepts } from '../interop/processes.ts';
+import type { Server } from './load-spec.ts';
+import { processTree } from './process-figures.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 const POLL_MS = 2;
+/** From the ports of one shard to those of the next. */
+const SHARD_PORT_STEP = 10;
 export const BROKER_NAME = 'broker-a';
 export const APACHE_VERSION = '5.5.0';
 
-export type PeerName = 'perigee' | 'apache' | 'floor';
+export type PeerName = 'perigee' | 'sharded' | 'apache' | 'floor';
 export type Flush = 'ASYNC_FLUSH' | 'SYNC_FLUSH';
 
 export interface Peer {
   readonly name: PeerName;
-  readonly pid: number;
-  readonly port: number;
+  /** One of each shard; one for the others. */
+  readonly servers: readonly Server[];
+  /** All processes of it. */
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
@@ -31,11 +37,31 @@ export interface StartOptions {
   readonly flush: Flush;
 }
 
+/** What some peers need. */
+export interface PeerNeeds {
+  /** Of `sharded`. */
+  readonly shards: number;
+  /** Of the floor. */
+  readonly floorProgram: string | undefined;
+}
+
 const running = new Set<ChildProcess>();
+
+/** Ends a child process and what it started, at once. */
+function kill(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  for (const pid of processTree(child.pid)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended by itself a moment ago.
+    }
+  }
+}
 
 /** Ends, at once, what was started here and still runs. */
 export function killPeers(): void {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) kill(child);
 }
 
 /** A child process that dies with us. */
@@ -56,20 +82,11 @@ function listenTo(child: ChildProcess): () => string {
   return () => said;
 }
 
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => socket.destroy());
-    socket.once('error', () => {});
-    socket.once('close', (hadError) => resolve(!hadError));
-  });
-}
-
 async function untilListening(child: ChildProcess, port: number, said: () => string): Promise<void> {
   const end = performance.now() + START_MS_MAX;
   while (!(await accepts(port))) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > end) {
-      child.kill('SIGKILL');
+      kill(child);
       throw new Error(`${child.spawnargs.join(' ')} does not listen on ${port} (exit ${child.exitCode}):\n${said()}`);
     }
     await sleep(POLL_MS);
@@ -80,13 +97,16 @@ export async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'close');
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  const timer = setTimeout(() => kill(child), STOP_MS_MAX);
   await gone;
   clearTimeout(timer);
 }
 
-function kept(name: PeerName, child: ChildProcess, port: number): Peer {
-  return { name, pid: child.pid ?? 0, port, stop: () => stopChild(child) };
+/** A peer that was started here, as soon as all its servers accept connections. */
+async function kept(name: PeerName, child: ChildProcess, servers: readonly Server[]): Promise<Peer> {
+  const said = listenTo(child);
+  for (const { port } of servers) await untilListening(child, port, said);
+  return { name, servers, pids: processTree(child.pid!), stop: () => stopChild(child) };
 }
 
 /** A Perigee process with these arguments; it is not waited for. `cacheDir`: where its compile cache is. */
@@ -119,22 +139,46 @@ export function writeBrokerConf(options: StartOptions, port: number): string {
   return path;
 }
 
-async function startPerigee(options: StartOptions): Promise<Peer> {
-  const port = await freePort();
-  const conf = writeBrokerConf(options, port);
-  const child = spawnPerigee(['broker', '-c', conf], options.dir, join(options.dir, '..', 'compile-cache'));
-  await untilListening(child, port, listenTo(child));
-  return kept('perigee', child, port);
+function startPerigeeBroker(options: StartOptions, port: number, args: readonly string[]): ChildProcess {
+  return spawnPerigee(['broker', '-c', writeBrokerConf(options, port), ...args], options.dir, join(options.dir, '..', 'compile-cache'));
 }
 
-async function startApache(options: StartOptions): Promise<Peer> {
+/** Perigee in one process, with its default settings. */
+export async function startPerigee(options: StartOptions): Promise<Peer> {
+  const port = await freePort();
+  return kept('perigee', startPerigeeBroker(options, port, []), [{ port, brokerName: BROKER_NAME }]);
+}
+
+/** A port with which all shards find theirs free. */
+async function freeShardPort(shards: number): Promise<number> {
+  for (;;) {
+    const first = await freePort();
+    const others = Array.from({ length: shards - 1 }, (_, index) => first + (index + 1) * SHARD_PORT_STEP);
+    // The second listener, the listener, HA: what `freePort` looked at for the first shard.
+    const taken = await Promise.all(others.flatMap((port) => [accepts(port - 2), accepts(port), accepts(port + 1)]));
+    if (!taken.includes(true)) return first;
+  }
+}
+
+async function startShards(options: StartOptions, shards: number): Promise<Peer> {
+  const first = await freeShardPort(shards);
+  const child = startPerigeeBroker(options, first, ['--shards', String(shards)]);
+  const serverOf = (shard: number): Server => ({ port: first + shard * SHARD_PORT_STEP, brokerName: `${BROKER_NAME}-${shard}` });
+  return kept(
+    'sharded',
+    child,
+    Array.from({ length: shards }, (_, shard) => serverOf(shard)),
+  );
+}
+
+export async function startApache(options: StartOptions): Promise<Peer> {
   const port = await freePort();
   const conf = { flushDiskType: options.flush, bindAddress: '127.0.0.1', enablePropertyFilter: true };
   const server = await startBroker({ version: APACHE_VERSION, dir: options.dir, port, brokerName: BROKER_NAME, heap: 'bench', conf });
   const stop = async (): Promise<void> => {
     await server.stop();
   };
-  return { name: 'apache', pid: server.pid, port, stop };
+  return { name: 'apache', servers: [{ port, brokerName: BROKER_NAME }], pids: [server.pid], stop };
 }
 
 /** Compiles the floor into the folder; answers why it cannot, or the path of the program. */
@@ -149,14 +193,20 @@ async function startFloor(program: string, options: StartOptions): Promise<Peer>
   const port = await freePort();
   mkdirSync(options.dir, { recursive: true });
   const child = spawnKept(program, [String(port), join(options.dir, 'floor.data')]);
-  await untilListening(child, port, listenTo(child));
-  return kept('floor', child, port);
+  return kept('floor', child, [{ port, brokerName: BROKER_NAME }]);
 }
 
-/** Starts a server and waits until it accepts connections. `floorProgram` is needed for the floor. */
-export function startPeer(name: PeerName, options: StartOptions, floorProgram?: string): Promise<Peer> {
+/** How the tables call a peer. */
+export function peerTitle(name: PeerName, shards: number): string {
+  const titles = { perigee: 'Perigee', sharded: `Perigee, ${shards} shards`, apache: 'Apache', floor: 'floor' };
+  return titles[name];
+}
+
+/** Starts a server and waits until it accepts connections. */
+export function startPeer(name: PeerName, options: StartOptions, needs: PeerNeeds): Promise<Peer> {
   if (name === 'perigee') return startPerigee(options);
+  if (name === 'sharded') return startShards(options, needs.shards);
   if (name === 'apache') return startApache(options);
-  if (floorProgram === undefined) throw new Error('the floor is not compiled');
-  return startFloor(floorProgram, options);
+  if (needs.floorProgram === undefined) throw new Error('the floor is not compiled');
+  return startFloor(needs.floorProgram, options);
 }

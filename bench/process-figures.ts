@@ -16,18 +16,37 @@ const QUIET_AFTER_MS = 10_000;
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
-/** utime + stime of a process with all its threads, in seconds. */
-export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // The name in parentheses may hold spaces; what follows begins with field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+/** A process, what its main thread started, what they started, and so on. */
+export function processTree(pid: number): number[] {
+  let children = '';
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1');
+  } catch {
+    // It has ended, or the kernel does not tell (CONFIG_PROC_CHILDREN).
+  }
+  return [pid, ...(children.match(/\d+/g) ?? []).flatMap((child) => processTree(Number(child)))];
 }
 
-/** Anonymous memory in use by a process, in MiB. */
-export function anonymousMib(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
-  return Number(/^Anonymous:\s+(\d+) kB/m.exec(rollup)?.[1] ?? Number.NaN) / 1024;
+/** utime + stime of processes with all their threads, in seconds. */
+export function cpuSeconds(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold spaces; what follows begins with field 3.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** Anonymous memory in use by processes, in MiB. */
+export function anonymousMib(pids: readonly number[]): number {
+  let kib = 0;
+  for (const pid of pids) {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+    kib += Number(/^Anonymous:\s+(\d+) kB/m.exec(rollup)?.[1] ?? Number.NaN);
+  }
+  return kib / 1024;
 }
 
 /** Bytes that an ordinary process can still write below a folder. */

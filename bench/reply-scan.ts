@@ -12,10 +12,12 @@ const QUOTE = 34;
 /** Takes a whole frame, `bytes[start, end)`. */
 export type FrameTaker = (bytes: Buffer, start: number, end: number) => void;
 
-/** Cuts a byte stream into frames. The bytes of a chunk are used up when `feed` returns. */
+/** Cuts a byte stream into frames. A frame can be read until the next `feed`, or until its chunk is overwritten. */
 export class FrameCutter {
   readonly #take: FrameTaker;
   #rest = Buffer.alloc(64 * 1024);
+  /** Where the frame lies that was completed last: what is kept next must not overwrite it. */
+  #completed = Buffer.alloc(64 * 1024);
   #restLength = 0;
 
   constructor(take: FrameTaker) {
@@ -42,7 +44,8 @@ export class FrameCutter {
     at += this.#append(chunk, at, Math.min(length, at + size - this.#restLength));
     if (this.#restLength < size) return at;
     this.#restLength = 0;
-    this.#take(this.#rest, 0, size);
+    [this.#rest, this.#completed] = [this.#completed, this.#rest];
+    this.#take(this.#completed, 0, size);
     return at;
   }
 
@@ -108,7 +111,7 @@ export class QuickReply {
   }
 }
 
-/** An answer, in bytes of its own. */
+/** An answer. Its bytes lie where they were read: they are there until who awaited it awaits something else. */
 export class Reply {
   readonly code: number;
   readonly #bytes: Buffer;

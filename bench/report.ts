@@ -2,7 +2,7 @@
 import type { HoldFigures } from './holds.ts';
 import type { Measurement } from './load.ts';
 import type { MemoryFigures } from './memory.ts';
-import type { PeerName } from './peers.ts';
+import { type PeerName, peerTitle } from './peers.ts';
 import { DISK_LOOP_SHARE, type LoadRow, loadRows } from './rows.ts';
 import type { StartFigures } from './start-time.ts';
 
@@ -84,11 +84,11 @@ function titleOf(id: string): string {
   return loadRows.find((row) => row.id === id)?.title ?? id;
 }
 
-export function loadTable(rows: readonly MedianRow[]): string {
+export function loadTable(rows: readonly MedianRow[], shards: number): string {
   const head = ['row', 'peer', 'msg/s', 'p50 ms', 'p99 ms', 'server CPU s', 'msg per CPU-s', 'generator', 'notes'];
   const body = rows.map((row) => [
     titleOf(row.row),
-    row.peer,
+    peerTitle(row.peer, shards),
     whole.format(row.rate),
     twoPlaces(row.p50Ms),
     twoPlaces(row.p99Ms),
@@ -112,7 +112,6 @@ function targetCells(row: LoadRow, ours: MedianRow, theirs: MedianRow, diskLoop:
   const p50 = ours.p50Ms / theirs.p50Ms;
   const isP50Met = row.target.p50 === undefined || p50 <= row.target.p50;
   return [
-    row.title,
     `${twoPlaces(rate)}×`,
     `≥ ${twoPlaces(enough)}×`,
     `${twoPlaces(perCpu)}×`,
@@ -123,17 +122,26 @@ function targetCells(row: LoadRow, ours: MedianRow, theirs: MedianRow, diskLoop:
   ];
 }
 
-/** Perigee against Apache, row by row; undefined when there is nothing to compare. `diskLoop`: write + fdatasync per second. */
-export function targetTable(rows: readonly MedianRow[], diskLoop: number | undefined): string | undefined {
+/**
+ * Perigee, in one process and in shards, against Apache, row by row; undefined when there is nothing to compare.
+ * `diskLoop`: write + fdatasync per second.
+ */
+export function targetTable(
+  rows: readonly MedianRow[],
+  { shards, diskLoop }: { readonly shards: number; readonly diskLoop: number | undefined },
+): string | undefined {
   const find = (id: string, peer: PeerName): MedianRow | undefined => rows.find((made) => made.row === id && made.peer === peer);
   const body: string[][] = [];
   for (const row of loadRows) {
-    const ours = find(row.id, 'perigee');
     const theirs = find(row.id, 'apache');
-    if (ours !== undefined && theirs !== undefined) body.push(targetCells(row, ours, theirs, diskLoop));
+    for (const peer of ['perigee', 'sharded'] as const) {
+      const ours = find(row.id, peer);
+      if (ours === undefined || theirs === undefined) continue;
+      body.push([row.title, peerTitle(peer, shards), ...targetCells(row, ours, theirs, diskLoop)]);
+    }
   }
   if (body.length === 0) return undefined;
-  return table(['against Apache', 'rate', 'wanted', 'per CPU-s', 'wanted', 'p50', 'wanted', ''], body, 1);
+  return table(['against Apache', 'peer', 'rate', 'wanted', 'per CPU-s', 'wanted', 'p50', 'wanted', ''], body, 2);
 }
 
 export function startTable(starts: readonly StartFigures[]): string {

@@ -4,7 +4,7 @@ import { OPAQUE_DIGITS, writeDecimal, writeHexNumber } from './frames.ts';
 const PREFIX_BYTES = 8;
 const VERSION = 513;
 
-/** Makes the frame of a request. */
+/** Makes the frame of a request; its bytes are good until the next frame is made. */
 export type FrameBuilder = (opaque: number) => Buffer;
 
 /** A number of fixed width in a field, behind a constant text. */
@@ -66,19 +66,20 @@ export class RequestTemplate {
     body?.copy(this.#bytes, PREFIX_BYTES + header.length);
   }
 
-  /** A number for each slot. */
+  /** A number for each slot. The frame is to be made before the next `fill`. */
   fill(...values: readonly number[]): FrameBuilder {
-    return (opaque) => {
-      const frame = Buffer.from(this.#bytes);
-      writeDecimal(frame, this.#opaqueAt, OPAQUE_DIGITS, opaque);
-      for (let index = 0; index < this.#slots.length; index++) {
-        const { slot, at } = this.#slots[index]!;
-        if (slot.isHex) writeHexNumber(frame, at, slot.digits, values[index]!);
-        else writeDecimal(frame, at, slot.digits, values[index]!);
-      }
-      return frame;
-    };
+    for (let index = 0; index < this.#slots.length; index++) {
+      const { slot, at } = this.#slots[index]!;
+      if (slot.isHex) writeHexNumber(this.#bytes, at, slot.digits, values[index]!);
+      else writeDecimal(this.#bytes, at, slot.digits, values[index]!);
+    }
+    return this.#build;
   }
+
+  readonly #build: FrameBuilder = (opaque) => {
+    writeDecimal(this.#bytes, this.#opaqueAt, OPAQUE_DIGITS, opaque);
+    return this.#bytes;
+  };
 }
 
 const isParts = (field: Field): field is readonly (Constant | Slot)[] => Array.isArray(field);

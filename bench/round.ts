@@ -3,14 +3,15 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Measurement, measurement, runLoad } from './load.ts';
 import type { DialogSpec, PullSpec, SendSpec } from './load-spec.ts';
-import { BROKER_NAME, type Flush, type Peer, type PeerName, startPeer } from './peers.ts';
+import { type Flush, type Peer, type PeerName, type PeerNeeds, startPeer } from './peers.ts';
 import { anonymousMib, asMib, freeBytes } from './process-figures.ts';
 import { type DialogRow, type LoadRow, loadRows, type PullRow, RECORD_OVERHEAD_BYTES, type SendRow } from './rows.ts';
 
 const QUEUES = 8;
 /** "The first five seconds after start refuse nothing." */
 const COLD_MS = 5_000;
-/** Rates beyond what any server here writes, for the check of free space: by body size. */
+const COLD_CONNECTIONS = 4;
+/** Rates beyond what any server here writes (a shard is one), for the check of free space: by body size. */
 const RATE_MAX_SMALL = 600_000;
 const RATE_MAX_1K = 400_000;
 /** Body of a message in a conversation. */
@@ -24,7 +25,7 @@ export interface BenchContext {
   readonly rows: ReadonlySet<string>;
   readonly measureMs: number;
   readonly warmUpMs: Readonly<Record<PeerName, number>>;
-  readonly floorProgram: string | undefined;
+  readonly needs: PeerNeeds;
   /** Shows a line. */
   readonly say: (line: string) => void;
 }
@@ -36,12 +37,14 @@ export interface RoundFigures {
 }
 
 /** A load of sends on one topic. */
-export function sendSpec(peer: Peer, load: Partial<SendSpec> & Pick<SendSpec, 'bodyBytes' | 'connections' | 'window' | 'topic'>): SendSpec {
+export function sendSpec(
+  peer: Pick<Peer, 'servers' | 'pids'>,
+  load: Partial<SendSpec> & Pick<SendSpec, 'bodyBytes' | 'connections' | 'window' | 'topic'>,
+): SendSpec {
   return {
     kind: 'send',
-    port: peer.port,
-    serverPid: peer.pid,
-    brokerName: BROKER_NAME,
+    servers: peer.servers,
+    serverPids: peer.pids,
     queues: QUEUES,
     topics: 1,
     ratePerSecond: 0,
@@ -66,6 +69,11 @@ export function requireSpace(dir: string, bytes: number, what: string): void {
     );
 }
 
+function serversOf(context: BenchContext, peer: PeerName): number {
+  return peer === 'sharded' ? context.needs.shards : 1;
+}
+
+/** Bytes that one server of a peer may write. */
 function mayWrite(context: BenchContext, peer: PeerName, rows: readonly LoadRow[]): number {
   const seconds = (context.measureMs + context.warmUpMs[peer]) / 1000;
   let bytes = context.rows.has('cold') ? (bytesPerSecond(128) * COLD_MS) / 1000 : 0;
@@ -95,9 +103,10 @@ class Round {
 
   /** Runs the rows on a fresh server; answers its anonymous memory after them. */
   async run(flush: Flush, rows: readonly LoadRow[]): Promise<number | undefined> {
-    const isCold = flush === 'ASYNC_FLUSH' && this.#context.rows.has('cold') && this.#peerName !== 'floor';
+    const servers = serversOf(this.#context, this.#peerName);
+    const isCold = flush === 'ASYNC_FLUSH' && this.#context.rows.has('cold') && this.#peerName !== 'floor' && COLD_CONNECTIONS >= servers;
     if (rows.length === 0 && !isCold) return undefined;
-    requireSpace(this.#context.dir, mayWrite(this.#context, this.#peerName, rows), `a round of ${this.#peerName}`);
+    requireSpace(this.#context.dir, servers * mayWrite(this.#context, this.#peerName, rows), `a round of ${this.#peerName}`);
     let peer = await this.#start(flush);
     try {
       if (isCold) await this.#cold(peer);
@@ -106,7 +115,7 @@ class Round {
         else if (row.kind === 'dialog') await this.#dialog(peer, row);
         else peer = await this.#pull(peer, row, flush);
       }
-      return anonymousMib(peer.pid);
+      return anonymousMib(peer.pids);
     } finally {
       await peer.stop();
       rmSync(this.#dir, { recursive: true, force: true });
@@ -114,7 +123,7 @@ class Round {
   }
 
   #start(flush: Flush): Promise<Peer> {
-    return startPeer(this.#peerName, { dir: this.#dir, flush }, this.#context.floorProgram);
+    return startPeer(this.#peerName, { dir: this.#dir, flush }, this.#context.needs);
   }
 
   #note(made: Measurement): void {
@@ -131,7 +140,7 @@ class Round {
   }
 
   async #cold(peer: Peer): Promise<void> {
-    const spec = sendSpec(peer, { topic: 'BenchCold', bodyBytes: 128, connections: 4, window: 64, measureMs: COLD_MS });
+    const spec = sendSpec(peer, { topic: 'BenchCold', bodyBytes: 128, connections: COLD_CONNECTIONS, window: 64, measureMs: COLD_MS });
     this.#note(measurement('cold', this.#at, await runLoad(spec)));
   }
 
@@ -144,12 +153,12 @@ class Round {
 
   /** Stores what the row needs and runs it. */
   async #dialog(peer: Peer, row: DialogRow): Promise<void> {
-    const { dialog, connections, window, queues, stored } = row;
+    const { dialog, connections, window, queues } = row;
+    const stored = row.stored * peer.servers.length;
     const topic = `Bench-${row.id}`;
     const base = {
-      port: peer.port,
-      serverPid: peer.pid,
-      brokerName: BROKER_NAME,
+      servers: peer.servers,
+      serverPids: peer.pids,
       group: `bench_${dialog}`,
       queues,
       bodyBytes: DIALOG_BODY_BYTES,
@@ -174,9 +183,8 @@ class Round {
     }
     const spec: PullSpec = {
       kind: 'pull',
-      port: reader.port,
-      serverPid: reader.pid,
-      brokerName: BROKER_NAME,
+      servers: reader.servers,
+      serverPids: reader.pids,
       topic,
       group: 'bench_consumer',
       batch: row.batch,
@@ -190,11 +198,18 @@ class Round {
   }
 }
 
+/** Which of the chosen rows have fewer connections than this. */
+export function rowsWithFewer(chosen: ReadonlySet<string>, connections: number): string[] {
+  const rows = [...loadRows, { id: 'cold', connections: COLD_CONNECTIONS }];
+  return rows.filter((row) => chosen.has(row.id) && row.connections < connections).map(({ id }) => id);
+}
+
 /** Runs the chosen rows on one peer. */
 export async function runRound(context: BenchContext, peerName: PeerName, round: number): Promise<RoundFigures> {
   const chosen = loadRows.filter((row) => context.rows.has(row.id));
   const isOfFloor = (row: LoadRow): boolean => row.kind === 'send' && row.flush === 'ASYNC_FLUSH';
-  const rows = peerName === 'floor' ? chosen.filter(isOfFloor) : chosen;
+  // Each server has a connection at least.
+  const rows = chosen.filter((row) => (peerName !== 'floor' || isOfFloor(row)) && row.connections >= serversOf(context, peerName));
   const isSync = (row: LoadRow): boolean => row.kind === 'send' && row.flush === 'SYNC_FLUSH';
   const one = new Round(context, peerName, round);
   const memoryMib = await one.run(

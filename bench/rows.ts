@@ -56,7 +56,7 @@ export interface DialogRow extends RowBase {
   readonly connections: number;
   readonly window: number;
   readonly queues: number;
-  /** Messages stored beforehand. */
+  /** Messages stored beforehand, for each server. */
   readonly stored: number;
 }
 

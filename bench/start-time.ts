@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../interop/java-process.ts';
 import { SendTemplate } from './frames.ts';
-import { type PeerName, spawnPerigee, startPeer, stopChild } from './peers.ts';
+import { BROKER_NAME, type PeerName, spawnPerigee, startApache, stopChild } from './peers.ts';
 import { anonymousMib } from './process-figures.ts';
 import { FrameCutter, parseReplyHeader, type ReplyHeader } from './reply-scan.ts';
 import { sendSpec } from './round.ts';
@@ -36,8 +36,8 @@ async function sendOne(port: number): Promise<ReplyHeader | undefined> {
     socket.once('close', () => resolve(undefined));
     socket.setTimeout(REPLY_MS_MAX, () => resolve(undefined));
   });
-  const peer = { name: 'perigee', pid: 0, port, stop: async () => {} } as const;
-  const template = new SendTemplate(sendSpec(peer, { topic: 'BenchStart', bodyBytes: 128, connections: 1, window: 1 }), 0);
+  const server = { servers: [{ port, brokerName: BROKER_NAME }], pids: [] };
+  const template = new SendTemplate(sendSpec(server, { topic: 'BenchStart', bodyBytes: 128, connections: 1, window: 1 }), 0);
   template.patch(template.bytes, 0, 0);
   socket.write(template.bytes);
   const reply = await answered;
@@ -73,7 +73,7 @@ async function startPerigeeOnce(dir: string, cacheDir: string): Promise<{ ms: nu
   try {
     const ms = await untilAcknowledged(port, startMs, () => child.exitCode !== null);
     await sleep(IDLE_MS);
-    return { ms, idleMib: anonymousMib(child.pid ?? 0) };
+    return { ms, idleMib: anonymousMib([child.pid ?? 0]) };
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${said}`);
   } finally {
@@ -93,11 +93,11 @@ export async function timePerigeeStart(dir: string): Promise<StartFigures> {
 /** Apache's broker alone. */
 export async function timeApacheStart(dir: string): Promise<StartFigures> {
   const startMs = performance.now();
-  const peer = await startPeer('apache', { dir: join(dir, 'apache-start'), flush: 'ASYNC_FLUSH' });
+  const peer = await startApache({ dir: join(dir, 'apache-start'), flush: 'ASYNC_FLUSH' });
   try {
-    const againMs = await untilAcknowledged(peer.port, startMs, () => false);
+    const againMs = await untilAcknowledged(peer.servers[0]!.port, startMs, () => false);
     await sleep(IDLE_MS);
-    return { peer: 'apache', command: 'mqbroker (broker alone)', firstMs: undefined, againMs, idleMib: anonymousMib(peer.pid) };
+    return { peer: 'apache', command: 'mqbroker (broker alone)', firstMs: undefined, againMs, idleMib: anonymousMib(peer.pids) };
   } finally {
     await peer.stop();
   }

@@ -4,10 +4,12 @@ import { decodeHeader, encodeFrame } from '@perigee/core/protocol/frame-codec';
 import fc from 'fast-check';
 import { OPAQUE_FIRST, pullFrame, SendTemplate } from '../../bench/frames.ts';
 import { Histogram } from '../../bench/histogram.ts';
+import { placeOf } from '../../bench/load-spec.ts';
 import { countRecords, FrameCutter, QuickReply } from '../../bench/reply-scan.ts';
 import { median } from '../../bench/report.ts';
 
-const load = { port: 1, serverPid: 1, brokerName: 'broker-a', topic: 'T', queues: 8, connections: 1, warmUpMs: 0, measureMs: 0 };
+const servers = [{ port: 1, brokerName: 'broker-a' }];
+const load = { servers, serverPids: [1], topic: 'T', queues: 8, connections: 4, warmUpMs: 0, measureMs: 0 };
 
 const headerOf = (frame: Buffer) => decodeHeader(frame, 8, 8 + (frame.readInt32BE(4) & 0xffffff), frame[4]!);
 
@@ -45,10 +47,25 @@ test('a send frame stays whole while its message changes, and goes round topics 
 });
 
 test('a pull frame says what it asks for', () => {
-  const frame = pullFrame({ ...load, kind: 'pull', group: 'G', batch: 32 }, { queueId: 3, queueOffset: 4711, opaque: 9 });
+  const at = { brokerName: 'broker-a', queueId: 3, queueOffset: 4711, opaque: 9 };
+  const frame = pullFrame({ ...load, kind: 'pull', group: 'G', batch: 32 }, at);
   const header = headerOf(frame);
   assert.deepEqual([header.code, header.opaque, header.extFields?.['queueId'], header.extFields?.['queueOffset']], [11, 9, '3', '4711']);
   assert.equal(frame.readInt32BE(0) + 4, frame.length);
+});
+
+test('connections go round the servers, and are numbered anew on each', () => {
+  const two = [...servers, { port: 11, brokerName: 'broker-b' }];
+  const spec = { ...load, servers: two, connections: 3, kind: 'pull', group: 'G', batch: 32 } as const;
+  const places = [0, 1, 2].map((connection) => placeOf(spec, connection));
+  assert.deepEqual(
+    places.map(({ server, index, connections }) => [server.port, index, connections]),
+    [
+      [1, 0, 2],
+      [11, 0, 1],
+      [1, 1, 2],
+    ],
+  );
 });
 
 test('frames are found whole wherever the stream is cut', () => {
