@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000;
 /** The first is due in an hour, the last a day later: 86,400 slots. */
 const SPREAD_MS = 24 * HOUR_MS;
 /** 48 MB of tail buffers, 16 MB of block cache, and what a Node process takes. */
-const MEMORY_MB_MAX = 450;
+const MEMORY_MB_MAX = 500;
 const RESTART_MS_MAX = 3_000;
 const DELIVERY_WAIT_MS = 60_000;
 
