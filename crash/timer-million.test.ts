@@ -11,7 +11,7 @@ import { RowsView } from '../packages/server/src/store/queue-rows.ts';
 import { makeBroker } from '../packages/server/src/testing/roles.ts';
 import { temporaryFolder } from './harness/server-process.ts';
 
-const YOUNG_GENERATION = new URL('../packages/server/bin/young-generation.js', import.meta.url).href;
+const GENERATIONS = new URL('../packages/server/bin/generations.js', import.meta.url).href;
 const MESSAGES = 1_000_000;
 /** Puts that are awaited together. */
 const BATCH = 2_000;
@@ -109,8 +109,8 @@ function numbers(broker: Broker): Int32Array {
 
 test('a million timers wait in bounded memory, outlive a restart, and are delivered in order, once', { timeout: 240_000 }, async (t) => {
   // As every server process does.
-  const { limitYoungGeneration }: { limitYoungGeneration(): void } = await import(YOUNG_GENERATION);
-  limitYoungGeneration();
+  const { sizeGenerations }: { sizeGenerations(): void } = await import(GENERATIONS);
+  sizeGenerations();
   const folder = temporaryFolder();
   const { platform, move } = movablePlatform();
   const settings = {

@@ -35,8 +35,8 @@ async function runHere(invokedAs, argv) {
   module.enableCompileCache();
   setTimeout(() => module.flushCompileCache(), CACHE_FLUSH_DELAY_MS).unref();
   // Not imported at the top: this file alone has to say what is wrong with the installation or the version.
-  const { limitYoungGeneration } = await import('./young-generation.js');
-  limitYoungGeneration();
+  const { sizeGenerations } = await import('./generations.js');
+  sizeGenerations();
   const { main } = await import(entry.href);
   let ended = false;
   // Node leaves without a word when nothing is left that could happen; a server that waits then has a defect.

@@ -255,7 +255,7 @@ describe('the command line', { concurrency: 2 }, () => {
     const home = newHome();
     mkdirSync(join(home, 'bin'));
     mkdirSync(join(home, 'src', 'bin'), { recursive: true });
-    for (const file of ['launch.js', 'perigee.js', 'young-generation.js'])
+    for (const file of ['launch.js', 'perigee.js', 'generations.js'])
       copyFileSync(new URL(`../../bin/${file}`, import.meta.url), join(home, 'bin', file));
     writeFileSync(join(home, 'package.json'), '{"type":"module"}');
     writeFileSync(join(home, 'src', 'bin', 'main.ts'), 'export const main = (): Promise<number> => new Promise(() => {});\n');
