@@ -70,6 +70,11 @@ export class TransactionTable {
     return halfOffset < this.#halfOffset || this.#passed.has(halfOffset) ? 'unknown' : 'open';
   }
 
+  /** Offset of the first copy that is known of the message at this offset. */
+  firstOf(halfOffset: number): number {
+    return this.#lineages.get(halfOffset)?.[0] ?? halfOffset;
+  }
+
   /** True when nobody is to be asked about the message at this offset. */
   isDone(halfOffset: number): boolean {
     return halfOffset < this.#halfOffset || this.#ended.has(halfOffset) || this.#passed.has(halfOffset);

@@ -50,7 +50,7 @@ export class Transactions {
   readonly table = new TransactionTable();
   readonly #parts: TransactionParts;
   readonly #properties = new PropertyBytes();
-  /** Records below were there when the broker started; what became of them may be in the log without being known here. */
+  /** Half messages below, and their copies, are from before the start: what became of them may be in the log without being known here. */
   #startedAt = 0;
 
   constructor(parts: TransactionParts) {
@@ -61,7 +61,7 @@ export class Transactions {
   start(): void {
     const { store } = this.#parts;
     const { table } = this;
-    this.#startedAt = store.maxPhysicalOffset;
+    this.#startedAt = store.maxQueueOffset(HALF_TOPIC, HALF_QUEUE);
     const halfOffset = this.#markedOffset(HALF_TOPIC);
     const opOffset = this.#markedOffset(OP_HALF_TOPIC);
     table.begin(halfOffset, opOffset);
@@ -118,10 +118,9 @@ export class Transactions {
 
   /** True when this half message, in whichever copy, has ended. Notes an end that only the log knew of. */
   hasEnded(half: HalfMessage): boolean {
-    const { queueOffset, physicalOffset } = half.record;
-    const state = this.table.stateOf(queueOffset);
+    const state = this.table.stateOf(half.record.queueOffset);
     if (state === 'ended') return true;
-    if (state === 'open' && physicalOffset >= this.#startedAt) return false;
+    if (state === 'open' && !this.isFromBefore(half)) return false;
     if (!this.isStored(half.realTopic, half, (sysFlag) => transactionTypeOf(sysFlag) === TRANSACTION_COMMIT)) return false;
     this.#noteEnded(half, state);
     this.#end(half);
@@ -146,9 +145,9 @@ export class Transactions {
     });
   }
 
-  /** True for a message that stood in the log when the broker started. */
+  /** True for a message of which a copy stood in the log when the broker started: others may have ended one that is not linked to it. */
   isFromBefore(half: HalfMessage): boolean {
-    return half.record.physicalOffset < this.#startedAt;
+    return this.table.firstOf(half.record.queueOffset) < this.#startedAt;
   }
 
   /** Puts the message into its topic; `settled` hears when the store has it or refused it. It must not have ended. */
