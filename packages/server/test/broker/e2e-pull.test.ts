@@ -219,6 +219,17 @@ test('a group that is not online, does not subscribe, or is behind is refused wi
   assert.equal((await broker.pull(asked)).code, 0);
 });
 
+test('retries are pulled in whichever version: a client renews that subscription more often than its heartbeats tell', async () => {
+  const broker = await filled(1);
+  const topic = '%RETRY%G_T';
+  assert.equal((await broker.send({ topic, body: 'again' })).code, 0);
+  await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { [topic]: '*' }, subVersion: 3 }));
+  const pulled = await broker.pull({ topic, sysFlag: 0, subVersion: 7 });
+  assert.equal(pulled.code, 0, pulled.remark);
+  await broker.request(34, {}, heartbeat({ clientId: 'c', group: 'G', topics: { [topic]: 'A' }, subVersion: 4 }));
+  assert.equal((await broker.pull({ topic, sysFlag: 0, subVersion: 7 })).code, 25);
+});
+
 test('a group that does not exist, or may not consume, is refused with 26 and 16', async () => {
   const broker = await filled(1, { autoCreateSubscriptionGroup: 'false' });
   assertRefused(await broker.pull(), {

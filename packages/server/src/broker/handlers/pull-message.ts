@@ -12,6 +12,7 @@ import { headerRefusal } from '@perigee/core/remoting/handler';
 import type { MessageReader, ReadResult, ReadStatus, RowFilter } from '../../store/message-reader.ts';
 import type { StoreQueue } from '../../store/store-queue.ts';
 import { liteQueueOf } from '../lite/lite-name.ts';
+import { RETRY_PREFIX } from '../names.ts';
 import { type PullFilter, type PullFilterParts, PullFilters } from '../pull-filter.ts';
 import type { HeldPull, PullHoldTable } from '../pull-hold-table.ts';
 import type { PullRefusals } from '../pull-refusals.ts';
@@ -286,7 +287,8 @@ export class PullMessageHandler {
     if (this.#parts.isReadForbidden(pull.group, pull.topic)) return refusals.readForbidden(pull.group, pull.topic);
     const subscription = consumers.subscription(pull.group, pull.topic);
     if (subscription === undefined) return refusals.notSubscribed();
-    if (subscription.subVersion < pull.subVersion) return refusals.subscriptionNotLatest(subscription.subVersion, pull.subVersion);
+    if (subscription.subVersion < pull.subVersion && !isWholeRetry(subscription))
+      return refusals.subscriptionNotLatest(subscription.subVersion, pull.subVersion);
     return subscription;
   }
 
@@ -424,4 +426,12 @@ export class PullMessageHandler {
     };
     return this.#parts.holds().hold(held);
   }
+}
+
+/**
+ * Retries are read whole, in whichever version. A Java client that goes from pop to pull renews its subscription of the pop retry
+ * topic with each rebalance, more often than its heartbeats tell: Apache refuses such pulls until the two fall together.
+ */
+function isWholeRetry({ topic, subString }: SubscriptionData): boolean {
+  return topic.startsWith(RETRY_PREFIX) && subString === '*';
 }
