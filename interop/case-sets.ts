@@ -8,6 +8,12 @@ export interface CaseSet {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+/** With several masters these show whether sending, rebalance and offsets work across them. */
+export const clusterCases: readonly string[] = [
+  ...['send-sync', 'send-batch', 'send-selector', 'push-orderly', 'push-rebalance', 'push-offsets-kept'],
+  ...['litepull-subscribe', 'query-key', 'topic-create'],
+];
+
 /** What a message may be and how it is found again. */
 export const messageCases: CaseSet = {
   cases: [

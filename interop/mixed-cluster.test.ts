@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { clusterCases } from './case-sets.ts';
 import {
   type AdminSession,
   type ApacheServer,
@@ -21,18 +22,6 @@ import { command, consumeMs, reportCases, skip, testMsMax, until } from './suite
 
 const masters = 3;
 const brokerNames = ['apache-533', 'apache-550', 'perigee'] as const;
-/** With several masters these show whether sending, rebalance and offsets work across them. */
-const cases = [
-  'send-sync',
-  'send-batch',
-  'send-selector',
-  'push-orderly',
-  'push-rebalance',
-  'push-offsets-kept',
-  'litepull-subscribe',
-  'query-key',
-  'topic-create',
-];
 
 suite('Perigee and Apache brokers form one cluster', { skip, timeout: testMsMax }, () => {
   let ours: PerigeeServer;
@@ -164,9 +153,9 @@ suite('Perigee and Apache brokers form one cluster', { skip, timeout: testMsMax 
   ] as const) {
     test(`driver cases on three masters with client ${version} at ${side === 'ours' ? 'our' : "Apache's"} NameServer`, async (t) => {
       const namesrv = side === 'ours' ? ours.address : theirs.address;
-      const result = await runCases({ version, namesrv, masters }, cases);
+      const result = await runCases({ version, namesrv, masters }, clusterCases);
       await reportCases(t, result.lines);
-      assert.equal(result.lines.length, cases.length, result.stderr);
+      assert.equal(result.lines.length, clusterCases.length, result.stderr);
       assert.equal(result.code, 0, result.stderr.slice(-4_000));
     });
   }

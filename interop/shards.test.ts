@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { clusterCases } from './case-sets.ts';
 import { type AdminSession, openAdmin, openDriver, runCases } from './java-process.ts';
 import { type PerigeeServer, startPerigeeBroker, startPerigeeNamesrv } from './perigee.ts';
 import { temporaryFolder } from './processes.ts';
@@ -9,18 +10,8 @@ import { command, consumeMs, reportCases, skip, testMsMax, until } from './suite
 
 const masters = 2;
 const brokerNames = ['sharded-0', 'sharded-1'] as const;
-/** With several masters these show whether sending, rebalance, order, transactions and offsets work across them. */
-const cases = [
-  'send-sync',
-  'send-batch',
-  'send-selector',
-  'push-orderly',
-  'push-rebalance',
-  'push-offsets-kept',
-  'litepull-subscribe',
-  'query-key',
-];
-const newerCases = [...cases, 'tx-commit-rollback', 'delay-level-pushed', 'delay-timer'];
+/** What happens inside the shard that has the message. */
+const newerCases = [...clusterCases, 'tx-commit-rollback', 'delay-level-pushed', 'delay-timer'];
 
 suite('shards are masters of one cluster', { skip, timeout: testMsMax }, () => {
   let namesrv: PerigeeServer;
@@ -94,7 +85,7 @@ suite('shards are masters of one cluster', { skip, timeout: testMsMax }, () => {
   });
 
   for (const [version, chosen] of [
-    ['4.9.8', cases],
+    ['4.9.8', clusterCases],
     ['5.5.0', newerCases],
   ] as const) {
     test(`driver cases with client ${version}`, async (t) => {
